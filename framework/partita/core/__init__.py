@@ -1,0 +1,1 @@
+"""Decisions without waiting: plain functions and state machines. No await, no clock, no logger."""

@@ -1,0 +1,264 @@
+"""
+The seams: what a backend fills in and what the actors rely on, the same on every broker.
+
+A backend hands a partition `(records, end_offset, size_bytes)`: an iterable that may be lazy, never a
+list that the partition must own. Records are the client's own objects; a `RecordReader` reads them.
+"""
+
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from re import Pattern
+from typing import NamedTuple, Protocol
+
+import attrs
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class TopicPartition(NamedTuple):
+    """One ordered slice of a topic."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}"
+
+
+class Receipt(NamedTuple):
+    """Where the broker stored a message. *timestamp* is in milliseconds since 1970."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+
+
+@attrs.frozen
+class Outgoing:
+    """
+    A message to publish.
+
+    Args:
+        value: the payload; None is a null value, which empty bytes are not.
+        key: messages with equal keys go to one partition, in order. None: any partition.
+        headers: name and bytes pairs; order and duplicates are kept.
+        partition: a partition number that overrides the choice by key.
+        timestamp: milliseconds since 1970; None: now. NATS stamps itself and refuses one.
+    """
+
+    value: bytes | None
+    key: bytes | None = attrs.field(default=None, kw_only=True)
+    headers: Headers = attrs.field(default=(), kw_only=True)
+    partition: int | None = attrs.field(default=None, kw_only=True)
+    timestamp: int | None = attrs.field(default=None, kw_only=True)
+
+
+class RecordReader(Protocol):
+    """
+    Reads the client's own records. Each attribute is a plain function of one record.
+
+    `record_type` is the dotted name of the client's class, as a handler may annotate it.
+    """
+
+    record_type: str
+
+    def topic(self, record: object, /) -> str:
+        """The topic, under the name it was published to."""
+        ...
+
+    def partition(self, record: object, /) -> int:
+        """The partition's number, from 0."""
+        ...
+
+    def offset(self, record: object, /) -> int:
+        """The place in the partition; it only grows, with gaps."""
+        ...
+
+    def timestamp(self, record: object, /) -> int:
+        """Milliseconds since 1970."""
+        ...
+
+    def key(self, record: object, /) -> bytes | None:
+        """The key, or None."""
+        ...
+
+    def value(self, record: object, /) -> bytes | None:
+        """The payload, or None for a null value."""
+        ...
+
+    def headers(self, record: object, /) -> Headers:
+        """Name and bytes pairs in the order they were sent, duplicates kept."""
+        ...
+
+
+@attrs.define(eq=False)
+class Fetch:
+    """
+    Messages of one partition that arrived together, unread.
+
+    Args:
+        partition: whose they are.
+        records: the client's records in offset order; may be lazy, is read once.
+        end_offset: the offset to read next when *records* is exhausted.
+        size_bytes: keys and values, in bytes; what flow control counts.
+    """
+
+    partition: TopicPartition
+    records: Iterable[object]
+    end_offset: int
+    size_bytes: int
+
+
+@attrs.frozen
+class Membership:
+    """
+    What one member of a group reads.
+
+    Args:
+        group: the group's name; members of one group share the partitions.
+        topics: topic names; each must exist.
+        patterns: expressions that match a whole topic name.
+        start: where a partition without a commit begins, "earliest" or "latest".
+        name: this member's name in logs and on the broker.
+    """
+
+    group: str
+    topics: frozenset[str] = frozenset()
+    patterns: tuple[Pattern[str], ...] = ()
+    start: str = "earliest"
+    name: str = "partita"
+
+
+class AssignmentListener(Protocol):
+    """The three partition events, with one meaning on every backend."""
+
+    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """These partitions are this member's from now on. Must not raise and must not wait."""
+        ...
+
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """These go away in good order: returns when they are drained and committed, or at a deadline."""
+        ...
+
+    def lost(self, partitions: Collection[TopicPartition]) -> None:
+        """These are somebody else's already: nothing may be committed for them any more."""
+        ...
+
+
+class Subscription(Protocol):
+    """One membership at the broker. Only its owner calls it, and never cancels a call."""
+
+    async def start(self, listener: AssignmentListener) -> None:
+        """
+        Connect and join; assignments arrive through *listener*, possibly later.
+
+        Raises:
+            TopicMissing: a topic of the membership does not exist.
+            Exception: the client's own error when the broker cannot be reached.
+        """
+        ...
+
+    async def poll(
+        self, closed: Collection[TopicPartition], timeout: float
+    ) -> Sequence[Fetch]:
+        """
+        What has arrived for the partitions not in *closed*; waits up to *timeout* seconds for it.
+
+        Raises:
+            Exception: the client's own error; this subscription is then to be closed and built anew.
+        """
+        ...
+
+    async def commit(
+        self, offsets: Mapping[TopicPartition, int]
+    ) -> Mapping[TopicPartition, Exception]:
+        """Store the next offsets to read; returns the client's error for each that was not stored."""
+        ...
+
+    async def unread(self) -> Mapping[TopicPartition, int]:
+        """
+        Messages at the broker that this member should still be handed, for each partition it reads.
+
+        Only says zero when nothing is left and nothing is under way. Raises the client's own error.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Leave the group and close every connection. Takes a bounded time and does not raise."""
+        ...
+
+
+class Publisher(Protocol):
+    """Sends messages; each acknowledgement is the broker's own."""
+
+    async def publish(self, topic: str, message: Outgoing) -> Receipt:
+        """
+        Send and wait for the acknowledgement. A cancelled wait does not take the message back.
+
+        Raises:
+            TopicMissing: the topic does not exist.
+            MessageTooLarge: refused before sending.
+            Exception: the client's own error, untouched.
+        """
+        ...
+
+    def send(self, topic: str, message: Outgoing) -> Awaitable[Receipt]:
+        """Send without waiting; sends of one caller keep their order per partition."""
+        ...
+
+    async def flush(self) -> None:
+        """Wait until everything sent so far is acknowledged or failed. Raises nothing of theirs."""
+        ...
+
+
+class Backend(Protocol):
+    """
+    Our code for one broker.
+
+    Attributes:
+        system: the name in telemetry: "kafka", "nats" or "memory".
+        address: the broker's address as a URL without any secret.
+        reader: reads this client's records.
+        publisher: sends messages.
+    """
+
+    system: str
+    address: str
+    reader: RecordReader
+    publisher: Publisher
+
+    async def open(self) -> None:
+        """Connect. Raises the client's own error when the broker cannot be reached."""
+        ...
+
+    async def close(self) -> None:
+        """Flush what was sent, within a bounded time, and close every connection."""
+        ...
+
+    def subscription(self, membership: Membership) -> Subscription:
+        """A new member, not joined yet."""
+        ...
+
+    async def create_topic(self, topic: str, *, partitions: int, replication: int) -> None:
+        """Make a topic. Raises the client's own error, also when it exists."""
+        ...
+
+    async def delete_topic(self, topic: str) -> None:
+        """Delete a topic and what is in it. Raises TopicMissing."""
+        ...
+
+    async def list_topics(self) -> Mapping[str, int]:
+        """Each topic's number of partitions, the broker's internal topics left out."""
+        ...
+
+    async def ping(self) -> None:
+        """Ask the broker something it must answer. Raises the client's own error."""
+        ...
+
+    def is_retriable(self, error: BaseException) -> bool:
+        """Whether the broker may well take the same request a little later."""
+        ...
+
+    def is_unreachable(self, error: BaseException) -> bool:
+        """Whether *error* means that no connection could be made."""
+        ...
