@@ -1,0 +1,51 @@
+"""Partita: an actor-style message worker framework over Kafka, NATS JetStream and memory."""
+
+from partita.bus import EventBus
+from partita.core.errors import (
+    Closed,
+    DecodeError,
+    MessageTooLarge,
+    PartitaError,
+    PublishErrors,
+    RestartLimitReached,
+    RouteError,
+    SettingsError,
+    TopicMissing,
+    Unroutable,
+)
+from partita.core.health import Health, Parked, Part
+from partita.core.retries import Retry
+from partita.core.settings import RouteOptions
+from partita.message import Context, Delivery, Message, Outgoing, Receipt
+from partita.opening import open_bus
+from partita.router import Route, Router
+from partita.subscription import Subscription, Summary
+
+__all__ = [
+    "Closed",
+    "Context",
+    "DecodeError",
+    "Delivery",
+    "EventBus",
+    "Health",
+    "Message",
+    "MessageTooLarge",
+    "Outgoing",
+    "Parked",
+    "Part",
+    "PartitaError",
+    "PublishErrors",
+    "Receipt",
+    "RestartLimitReached",
+    "Retry",
+    "Route",
+    "RouteError",
+    "RouteOptions",
+    "Router",
+    "SettingsError",
+    "Subscription",
+    "Summary",
+    "TopicMissing",
+    "Unroutable",
+    "open_bus",
+]

@@ -5,7 +5,7 @@ A backend hands a partition `(records, end_offset, size_bytes)`: an iterable tha
 list that the partition must own. Records are the client's own objects; a `RecordReader` reads them.
 """
 
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from re import Pattern
 from typing import NamedTuple, Protocol
 
@@ -54,39 +54,45 @@ class Outgoing:
 
 
 class RecordReader(Protocol):
-    """
-    Reads the client's own records. Each attribute is a plain function of one record.
+    """Reads the client's own records. Each member but the first is a plain function of one record."""
 
-    `record_type` is the dotted name of the client's class, as a handler may annotate it.
-    """
+    @property
+    def record_type(self) -> str:
+        """The dotted name of the client's record class, as a handler may annotate it."""
+        ...
 
-    record_type: str
-
-    def topic(self, record: object, /) -> str:
+    @property
+    def topic(self) -> Callable[[object], str]:
         """The topic, under the name it was published to."""
         ...
 
-    def partition(self, record: object, /) -> int:
+    @property
+    def partition(self) -> Callable[[object], int]:
         """The partition's number, from 0."""
         ...
 
-    def offset(self, record: object, /) -> int:
+    @property
+    def offset(self) -> Callable[[object], int]:
         """The place in the partition; it only grows, with gaps."""
         ...
 
-    def timestamp(self, record: object, /) -> int:
+    @property
+    def timestamp(self) -> Callable[[object], int]:
         """Milliseconds since 1970."""
         ...
 
-    def key(self, record: object, /) -> bytes | None:
+    @property
+    def key(self) -> Callable[[object], bytes | None]:
         """The key, or None."""
         ...
 
-    def value(self, record: object, /) -> bytes | None:
+    @property
+    def value(self) -> Callable[[object], bytes | None]:
         """The payload, or None for a null value."""
         ...
 
-    def headers(self, record: object, /) -> Headers:
+    @property
+    def headers(self) -> Callable[[object], Headers]:
         """Name and bytes pairs in the order they were sent, duplicates kept."""
         ...
 
@@ -158,9 +164,7 @@ class Subscription(Protocol):
         """
         ...
 
-    async def poll(
-        self, closed: Collection[TopicPartition], timeout: float
-    ) -> Sequence[Fetch]:
+    async def poll(self, closed: Collection[TopicPartition], timeout: float) -> Sequence[Fetch]:
         """
         What has arrived for the partitions not in *closed*; waits up to *timeout* seconds for it.
 
@@ -169,9 +173,7 @@ class Subscription(Protocol):
         """
         ...
 
-    async def commit(
-        self, offsets: Mapping[TopicPartition, int]
-    ) -> Mapping[TopicPartition, Exception]:
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
         """Store the next offsets to read; returns the client's error for each that was not stored."""
         ...
 
@@ -212,20 +214,27 @@ class Publisher(Protocol):
 
 
 class Backend(Protocol):
-    """
-    Our code for one broker.
+    """Our code for one broker."""
 
-    Attributes:
-        system: the name in telemetry: "kafka", "nats" or "memory".
-        address: the broker's address as a URL without any secret.
-        reader: reads this client's records.
-        publisher: sends messages.
-    """
+    @property
+    def system(self) -> str:
+        """The name in telemetry: "kafka", "nats" or "memory"."""
+        ...
 
-    system: str
-    address: str
-    reader: RecordReader
-    publisher: Publisher
+    @property
+    def address(self) -> str:
+        """The broker's address as a URL without any secret."""
+        ...
+
+    @property
+    def reader(self) -> RecordReader:
+        """Reads this client's records."""
+        ...
+
+    @property
+    def publisher(self) -> Publisher:
+        """Sends messages."""
+        ...
 
     async def open(self) -> None:
         """Connect. Raises the client's own error when the broker cannot be reached."""

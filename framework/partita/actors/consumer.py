@@ -1,0 +1,256 @@
+"""
+The consumer: one membership of a group, its partitions, and the two tasks that serve them all.
+
+It owns the subscription, a supervisor with the poller, the committer and one pump per partition. When
+the client is in trouble the poller fails, and with it this whole actor: the bus's supervisor then starts
+it again with a new client. A client is rebuilt, never repaired.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterable
+
+import anyio
+import attrs
+
+from partita.actors.committer import Committer
+from partita.actors.partition import Partition, TopicRoutes
+from partita.actors.pump import Pump
+from partita.actors.supervisor import Supervisor
+from partita.core.commits import CommitPolicy
+from partita.core.flow import FlowGate
+from partita.core.health import Parked, Part, describe
+from partita.core.leases import Lease
+from partita.core.ports import Membership, Subscription, TopicPartition
+from partita.core.restarts import FailureKind, Supervision
+
+POLL_SECONDS = 0.25
+CLOSE_SECONDS = 15.0
+_log = logging.getLogger("partita.consumer")
+
+
+@attrs.frozen
+class ConsumerSettings:
+    """
+    What a consumer needs beside its client.
+
+    Args:
+        membership: what it reads.
+        drain_timeout: seconds that messages in hand get when a partition goes away.
+        policy: when offsets are committed.
+    """
+
+    membership: Membership
+    drain_timeout: float = 30.0
+    policy: CommitPolicy = CommitPolicy()
+
+
+class Consumer:
+    """
+    One group membership.
+
+    Args:
+        settings: what it reads, and its deadlines.
+        subscribe: makes a new client-side subscription for each start.
+        routes: the routes of a topic; raises what makes a topic unservable.
+        on_stop_request: a handler asked the process to stop.
+    """
+
+    def __init__(
+        self,
+        settings: ConsumerSettings,
+        subscribe: Callable[[Membership], Subscription],
+        routes: Callable[[str], TopicRoutes],
+        on_stop_request: Callable[[BaseException], None],
+    ) -> None:
+        self.settings = settings
+        self.partitions: dict[TopicPartition, Partition] = {}
+        self.joined = False
+        self.abandoned = 0
+        self._subscribe = subscribe
+        self._routes = routes
+        self._on_stop_request = on_stop_request
+        self._handled_before = 0
+        self._trouble: tuple[str, float] | None = None
+        self._fault: Exception | None = None
+        self._draining = False
+        self._subscription: Subscription | None = None
+        self._supervisor: Supervisor | None = None
+        self._committer: Committer | None = None
+
+    @property
+    def name(self) -> str:
+        """The group's name."""
+        return self.settings.membership.group
+
+    @property
+    def handled(self) -> int:
+        """Messages handled since the first start."""
+        return self._handled_before + sum(each.handled for each in self.partitions.values())
+
+    @property
+    def parked(self) -> Iterable[Parked]:
+        """The messages that are parked now."""
+        return [each.parked for each in self.partitions.values() if each.parked is not None]
+
+    @property
+    def part(self) -> Part:
+        """This consumer's health."""
+        if self._trouble is None:
+            return Part(healthy=True)
+        reason, since = self._trouble
+        return Part(healthy=False, reason=reason, since=anyio.current_time() - since)
+
+    async def run(self) -> None:
+        """
+        Join, serve what is assigned, and leave; started again after every failure.
+
+        Raises:
+            Exception: the client's own error, or what makes a topic unservable.
+        """
+        self._subscription = self._subscribe(self.settings.membership)
+        self._committer = Committer(self._subscription, self._owned, self.settings.policy)
+        self._supervisor = Supervisor(f"consumer {self.name}", Supervision(), _judge_child)
+        self._supervisor.add("poller", self._poll)
+        self._supervisor.add("committer", self._committer.run)
+        try:
+            await self._subscription.start(self)
+            self.joined, self._trouble = True, None
+            await self._supervisor.run()
+        except Exception as error:
+            since = self._trouble[1] if self._trouble else anyio.current_time()
+            self._trouble = describe(error), since
+            raise
+        finally:
+            self.joined = False
+            self.lost(list(self.partitions))
+            # The group still counts this member and its sockets are open: leaving is finished even
+            # when this task is cancelled, within a deadline.
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+                await self._subscription.close()
+
+    async def _poll(self) -> None:
+        """Hand out what arrives, for as long as this member lives."""
+        assert self._subscription is not None  # set by run, which starts this
+        while True:
+            if self._fault is not None:
+                raise self._fault
+            closed = [at for at, each in self.partitions.items() if each.gate.closed]
+            for fetch in await self._subscription.poll(closed, POLL_SECONDS):
+                owner = self.partitions.get(fetch.partition)
+                # What comes for a partition that is going away is read again by its next owner.
+                if owner is not None and owner.lease.takes_messages:
+                    owner.feed(fetch)
+
+    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """Start a pump for each partition."""
+        if partitions:
+            _log.info("%s: assigned %s", self.name, _listed(partitions))
+        for at in partitions:
+            try:
+                self._adopt(at)
+            # The client's callback must not see an error; the poller raises it at its next turn.
+            except Exception as error:  # noqa: BLE001
+                self._fault = error
+
+    def _adopt(self, at: TopicPartition) -> None:
+        assert self._supervisor is not None  # assignments arrive through a started subscription
+        partition = Partition(Lease(at), self._routes(at.topic), FlowGate())
+        if self._draining:
+            return
+        self.partitions[at] = partition
+        self._supervisor.add(_task_name(partition), Pump(partition, self).run)
+
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """Finish what is in hand, commit it, and let the partitions go; bounded by the drain timeout."""
+        going = [self.partitions[at] for at in partitions if at in self.partitions]
+        if not going:
+            return
+        await self._settle(going)
+        self._drop(going)
+        _log.info("%s: revoked %s", self.name, _listed(partitions))
+
+    def lost(self, partitions: Collection[TopicPartition]) -> None:
+        """Stop at once and commit nothing for these any more."""
+        going = [self.partitions[at] for at in partitions if at in self.partitions]
+        self._drop(going)
+        if going:
+            _log.warning("%s: lost %s", self.name, _listed(partitions))
+
+    async def _settle(self, going: Collection[Partition]) -> None:
+        """Drain and commit; what does not end within the deadline is left unfinished."""
+        assert self._committer is not None  # there are partitions, so there is a committer
+        for partition in going:
+            partition.stop()
+        with anyio.move_on_after(self.settings.drain_timeout):
+            for partition in going:
+                await partition.drained.wait()
+        self.abandoned += sum(not each.drained.is_set() for each in going)
+        await self._committer.commit()
+
+    def _drop(self, going: Iterable[Partition]) -> None:
+        for partition in going:
+            partition.lease.end()
+            self._handled_before += partition.handled
+            self.partitions.pop(partition.name, None)
+            if self._supervisor is not None and self._committer is not None:
+                self._supervisor.discard(_task_name(partition))
+                self._committer.forget(partition.name)
+
+    async def drain(self) -> None:
+        """Take nothing new, finish what is in hand, commit, and stop; `run` then leaves the group."""
+        self._draining = True
+        if self.partitions:
+            await self._settle(list(self.partitions.values()))
+            self._drop(list(self.partitions.values()))
+        if self._supervisor is not None:
+            self._supervisor.stop()
+
+    async def exhausted(self) -> bool:
+        """
+        Whether everything this member reads is handled to its end, or waits behind a parked message.
+
+        Raises:
+            Exception: the client's own error.
+        """
+        if not (self.joined and self._subscription is not None and self._calm()):
+            return False
+        unread = await self._subscription.unread()
+        parked = {each.name for each in self.partitions.values() if each.parked is not None}
+        return self._calm() and not any(n for at, n in unread.items() if at not in parked)
+
+    def _calm(self) -> bool:
+        return all(each.quiet or each.parked is not None for each in self.partitions.values())
+
+    def finished(self, count: int) -> None:
+        """A pump has handled *count* more messages."""
+        if self._committer is not None:
+            self._committer.finished(count)
+
+    def idle(self) -> None:
+        """A pump has nothing left to do."""
+        if self._committer is not None:
+            self._committer.idle()
+
+    def stop_requested(self, error: BaseException) -> None:
+        """A handler asked the process to stop."""
+        self._on_stop_request(error)
+
+    def _owned(self) -> Iterable[Partition]:
+        return list(self.partitions.values())
+
+    def __repr__(self) -> str:
+        state = "running" if self.joined else "not joined"
+        return f"<Consumer {self.name!r} {state}: {len(self.partitions)} partitions>"
+
+
+def _judge_child(name: str, error: BaseException) -> FailureKind:
+    """The poller and the committer fail with their client; only a pump starts again on its own."""
+    return FailureKind.PROTOCOL if name in ("poller", "committer") else FailureKind.CRASH
+
+
+def _task_name(partition: Partition) -> str:
+    return f"{partition.name} #{partition.lease.epoch}"
+
+
+def _listed(partitions: Iterable[TopicPartition]) -> str:
+    return ", ".join(str(each) for each in sorted(partitions))

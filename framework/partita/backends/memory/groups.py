@@ -1,0 +1,135 @@
+"""
+Groups as a broker keeps them: members, generations, rebalances and committed offsets.
+
+A join, a leave or a new topic starts a rebalance: the generation grows, every member gives up all it has
+(as Kafka's eager protocol has it) and is given its share of the new assignment. A member that does not
+give up in time is thrown out, and its commits are refused from then on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from partita.core.ports import AssignmentListener, Membership, TopicPartition
+
+REBALANCE_TIMEOUT = 60.0
+_log = logging.getLogger("partita.memory")
+
+
+class Member(Protocol):
+    """A subscription, as its group sees it."""
+
+    membership: Membership
+    listener: AssignmentListener
+
+    def give(self, partitions: Sequence[TopicPartition], generation: int) -> None:
+        """These are the member's now, and only these."""
+        ...
+
+    def take_back(self) -> Sequence[TopicPartition]:
+        """Hand out nothing more; returns what the member had."""
+        ...
+
+
+class Group:
+    """
+    One consumer group.
+
+    Args:
+        name: its name.
+        topics: tells the broker's topics and their numbers of partitions.
+    """
+
+    def __init__(self, name: str, topics: Callable[[], Mapping[str, int]]) -> None:
+        self.name = name
+        self.generation = 0
+        self.committed: dict[TopicPartition, int] = {}
+        self._topics = topics
+        self._members: list[Member] = []
+        self._wanted = asyncio.Event()
+        self._stable = asyncio.Event()
+        self._rebalancing: asyncio.Task[None] | None = None
+
+    @property
+    def members(self) -> int:
+        """How many members the group has."""
+        return len(self._members)
+
+    def join(self, member: Member) -> None:
+        """Add a member; its share arrives with the rebalance that this starts."""
+        self._members.append(member)
+        self._rebalance()
+
+    def leave(self, member: Member) -> None:
+        """Remove a member that has drained; others take over what it had."""
+        if member in self._members:
+            self._members.remove(member)
+            member.take_back()
+            self._rebalance()
+
+    def topics_changed(self) -> None:
+        """A topic came or went."""
+        if self._members:
+            self._rebalance()
+
+    def forget(self, topic: str) -> None:
+        """Drop the committed offsets of a topic that is gone."""
+        self.committed = {at: o for at, o in self.committed.items() if at.topic != topic}
+
+    async def stable(self) -> None:
+        """Wait until no rebalance is under way."""
+        await self._stable.wait()
+
+    def commit(self, member: Member, generation: int, offsets: Mapping[TopicPartition, int]) -> bool:
+        """Store offsets; False when the member is no longer in the group or behind its generation."""
+        # During the revocation of a generation its members still commit what they drained.
+        if member not in self._members or generation != self.generation:
+            return False
+        self.committed.update(offsets)
+        return True
+
+    def _rebalance(self) -> None:
+        self._wanted.set()
+        self._stable.clear()
+        if self._rebalancing is None or self._rebalancing.done():
+            self._rebalancing = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._wanted.is_set():
+            self._wanted.clear()
+            await asyncio.gather(*[self._revoke(each) for each in list(self._members)])
+            if self._wanted.is_set():
+                continue
+            self.generation += 1
+            for member, share in zip(self._members, self._shares(), strict=True):
+                member.give(share, self.generation)
+                member.listener.assigned(share)
+        self._stable.set()
+
+    async def _revoke(self, member: Member) -> None:
+        had = member.take_back()
+        if not had:
+            return
+        try:
+            await asyncio.wait_for(member.listener.revoked(had), REBALANCE_TIMEOUT)
+        except TimeoutError:
+            _log.warning("a member of %s did not give up its partitions in time", self.name)
+            self._members.remove(member)
+            member.listener.lost(had)
+
+    def _shares(self) -> Sequence[list[TopicPartition]]:
+        """Each topic's partitions dealt out in turn to those members that read it."""
+        shares: list[list[TopicPartition]] = [[] for _ in self._members]
+        turn = 0
+        for topic, partitions in sorted(self._topics().items()):
+            readers = [s for m, s in zip(self._members, shares, strict=True) if _reads(m, topic)]
+            for number in range(partitions if readers else 0):
+                readers[turn % len(readers)].append(TopicPartition(topic, number))
+                turn += 1
+        return shares
+
+
+def _reads(member: Member, topic: str) -> bool:
+    membership = member.membership
+    return topic in membership.topics or any(p.fullmatch(topic) for p in membership.patterns)

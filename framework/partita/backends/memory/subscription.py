@@ -1,0 +1,125 @@
+"""One membership of a group in memory."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
+
+from partita.backends.memory.broker import MemoryBroker
+from partita.core.errors import Closed
+from partita.core.ports import AssignmentListener, Fetch, Membership, TopicPartition
+
+FETCH_BYTES = 1024 * 1024
+FETCH_MESSAGES = 500
+
+
+class MemorySubscription:
+    """
+    A member of a group.
+
+    Args:
+        broker: where the topics are; a topic of the membership comes into being with it.
+        membership: what it reads.
+    """
+
+    def __init__(self, broker: MemoryBroker, membership: Membership) -> None:
+        self.membership = membership
+        self.listener: AssignmentListener
+        self._broker = broker
+        self._group = broker.group(membership.group)
+        self._positions: dict[TopicPartition, int] = {}
+        self._generation = 0
+        self._news = asyncio.Event()
+        self._closed = False
+
+    async def start(self, listener: AssignmentListener) -> None:
+        """Join the group."""
+        self.listener = listener
+        for topic in self.membership.topics:
+            self._broker.ensure(topic)
+        self._group.join(self)
+
+    def give(self, partitions: Sequence[TopicPartition], generation: int) -> None:
+        """These are ours from now on, read from what the group has committed."""
+        self._generation = generation
+        for partition in partitions:
+            self._positions[partition] = self._beginning(partition)
+            self._broker.watch(partition, self._news.set)
+        self._news.set()
+
+    def _beginning(self, partition: TopicPartition) -> int:
+        committed = self._group.committed.get(partition)
+        if committed is not None:
+            return committed
+        # "latest" is decided once: a second assignment must not skip what came in between.
+        start = 0 if self.membership.start == "earliest" else len(self._broker.log(partition))
+        self._group.committed[partition] = start
+        return start
+
+    def take_back(self) -> Sequence[TopicPartition]:
+        """Hand out nothing more."""
+        had = list(self._positions)
+        for partition in had:
+            self._broker.unwatch(partition, self._news.set)
+        self._positions.clear()
+        return had
+
+    async def poll(self, closed: Collection[TopicPartition], timeout: float) -> Sequence[Fetch]:
+        """
+        What has arrived, at most 500 messages or about 1 MB a partition; waits up to *timeout* seconds.
+
+        Raises:
+            Closed: the subscription was closed.
+        """
+        if self._closed:
+            raise Closed("this subscription is closed")
+        fetches = self._take(closed)
+        if not fetches:
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), timeout)
+            except TimeoutError:
+                return ()
+            fetches = self._take(closed)
+        return fetches
+
+    def _take(self, closed: Collection[TopicPartition]) -> Sequence[Fetch]:
+        fetches = []
+        for partition, position in self._positions.items():
+            log = self._broker.log(partition)
+            if partition not in closed and position < len(log):
+                fetches.append(_fetch(partition, log, position))
+        for fetch in fetches:
+            self._positions[fetch.partition] = fetch.end_offset
+        return fetches
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
+        """Store the offsets, all or none; refused once the group has moved on."""
+        if self._group.commit(self, self._generation, offsets):
+            return {}
+        error = Closed(f"{self._group.name} has moved on to generation {self._group.generation}")
+        return dict.fromkeys(offsets, error)
+
+    async def unread(self) -> Mapping[TopicPartition, int]:
+        """Messages not handed out yet, when the group is stable."""
+        await self._group.stable()
+        return {
+            partition: len(self._broker.log(partition)) - position
+            for partition, position in self._positions.items()
+        }
+
+    async def close(self) -> None:
+        """Leave the group."""
+        self._closed = True
+        self._group.leave(self)
+        self._news.set()
+
+
+def _fetch(partition: TopicPartition, log: Sequence[object], position: int) -> Fetch:
+    """The next messages of *log*: at least one, and none that would start above the byte limit."""
+    records, size = [], 0
+    for record in islice(log, position, position + FETCH_MESSAGES):
+        records.append(record)
+        size += getattr(record, "size", 0)
+        if size >= FETCH_BYTES:
+            break
+    return Fetch(partition, records, position + len(records), size)

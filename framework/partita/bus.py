@@ -1,0 +1,321 @@
+"""
+EventBus: opens a backend and owns what runs on it.
+
+It wires and owns; messages go from the client to the handler without passing through it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Self, Unpack
+
+import anyio
+
+from partita.core.errors import Closed, SettingsError
+from partita.core.health import Health
+from partita.core.ports import Backend, Headers, Outgoing, Receipt, RecordReader
+from partita.core.routes import Source
+from partita.core.settings import RouteOptions, check_topic_name
+from partita.message import Delivery
+from partita.outbox import Outbox
+from partita.probe import BrokerProbe
+from partita.router import Route, Router
+from partita.subscription import Subscription, Summary
+from partita.telemetry.tracing import Tracing, find_tracing
+from partita.wiring import Lifespan, Wiring, Wrap, lifespans, plan_groups, unwrapped
+
+DRAIN_SECONDS = 30.0
+HEALTH_SECONDS = 5.0
+MEMORY_GROUP = "partita"
+
+
+class EventBus:
+    """
+    Publishing, subscribing and administration on one broker. Made by `open_bus`; used in `async with`.
+
+    Args:
+        backend: the code for the broker.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._tracing: Tracing | None = None
+        self._outbox = Outbox(backend, None)
+        self._probe = BrokerProbe(backend)
+        self._subscriptions: list[Subscription] = []
+        self._open = False
+
+    @property
+    def system(self) -> str:
+        """Which broker it is: "memory", "kafka" or "nats"."""
+        return self._backend.system
+
+    @property
+    def address(self) -> str:
+        """The broker's address without any secret."""
+        return self._backend.address
+
+    @property
+    def reader(self) -> RecordReader:
+        """Reads the client's own records."""
+        return self._backend.reader
+
+    async def __aenter__(self) -> Self:
+        await self._backend.open()
+        self._tracing = find_tracing(self.system, self.address)
+        self._outbox = Outbox(self._backend, self._tracing)
+        self._open = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def publish(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+        timestamp: int | None = None,
+    ) -> Receipt:
+        """
+        Publish one message and wait until the broker has acknowledged it.
+
+        Args:
+            topic: where to.
+            value: the payload; None is a null value.
+            key: messages with equal keys go to one partition, in order.
+            headers: name and bytes pairs; order and duplicates are kept.
+            partition: a partition number that overrides the choice by key.
+            timestamp: milliseconds since 1970; default: now.
+
+        Raises:
+            TopicMissing: the topic does not exist.
+            MessageTooLarge: refused before sending.
+            TypeError: a value, key or header is not bytes.
+            Exception: the client's own error, untouched.
+        """
+        message = Outgoing(value, key=key, headers=headers, partition=partition, timestamp=timestamp)
+        return await self._publish(topic, message)
+
+    async def _publish(self, topic: str, message: Outgoing) -> Receipt:
+        self._check_open()
+        return await self._outbox.publish(topic, message)
+
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+        timestamp: int | None = None,
+    ) -> Delivery:
+        """
+        Publish one message without waiting; `await` the delivery for its receipt, now or later.
+
+        Arguments are those of `publish`. A delivery that fails and that nobody awaits is logged, and
+        raised by `flush`.
+        """
+        self._check_open()
+        message = Outgoing(value, key=key, headers=headers, partition=partition, timestamp=timestamp)
+        return self._outbox.send(topic, message)
+
+    async def publish_batch(
+        self, topic: str, messages: Iterable[bytes | Outgoing | None]
+    ) -> Sequence[Receipt]:
+        """
+        Publish messages in order and wait for all acknowledgements.
+
+        Raises:
+            PublishErrors: some failed; it groups the client's own errors, with `.receipts` and `.errors`
+                by index.
+        """
+        self._check_open()
+        made = [each if isinstance(each, Outgoing) else Outgoing(each) for each in messages]
+        return await self._outbox.publish_batch(topic, made)
+
+    async def flush(self) -> None:
+        """
+        Wait until everything sent so far is acknowledged or has failed.
+
+        Raises:
+            PublishErrors: deliveries that failed and that nobody awaited.
+        """
+        self._check_open()
+        await self._outbox.flush()
+
+    async def subscribe(
+        self,
+        source: Source | Sequence[Source],
+        handler: Callable[..., object],
+        **options: Unpack[RouteOptions],
+    ) -> Subscription:
+        """
+        Let *handler* handle messages in the background, as a group member of its own.
+
+        Args:
+            source: a topic, a compiled pattern, or several.
+            handler: what `Router.handler` takes.
+            **options: see `RouteOptions`; a broker needs *group*.
+
+        Raises:
+            RouteError: the handler cannot be served.
+            TopicMissing: a topic does not exist.
+            Exception: the client's own error.
+        """
+        sources = [source] if not isinstance(source, list | tuple) else source
+        router = Router()
+        router.handler(*sources, **options)(handler)
+        subscription = await self._start(router.routes, options.get("group"), {})
+        await subscription.ready()
+        return subscription
+
+    async def run(
+        self,
+        router: Router,
+        *,
+        group: str | None = None,
+        burst: bool = False,
+        drain_timeout: float = DRAIN_SECONDS,
+        wrap: Wrap = unwrapped,
+    ) -> Summary:
+        """
+        Run a router until it is drained or cancelled.
+
+        Args:
+            router: what handles which messages.
+            group: the consumer group of the routes that name none; needed on a broker.
+            burst: end when everything there is has been handled, what handlers published included.
+            drain_timeout: seconds that messages in hand get at the end.
+            wrap: put around each handler's call; for test harnesses.
+
+        Raises:
+            RouteError: the router cannot be served.
+            TopicMissing: a topic does not exist.
+            RestartLimitReached: a consumer failed too often.
+            Exception: the client's own error.
+        """
+        routes = router.routes
+        async with lifespans(routes, self) as states:
+            subscription = await self._start(routes, group, states, drain_timeout, wrap)
+            try:
+                await (subscription.wait_exhausted() if burst else subscription.wait_stop())
+            finally:
+                # Messages are in hand and finished ones uncommitted: the drain is bounded by its own
+                # deadline, so a cancelled run ends in good order too.
+                with anyio.CancelScope(shield=True):
+                    await subscription.drain()
+                    self._subscriptions.remove(subscription)
+            await subscription.closed()
+            return subscription.summary
+
+    async def _start(
+        self,
+        routes: Sequence[Route],
+        group: str | None,
+        states: Mapping[Lifespan, object],
+        drain_timeout: float = DRAIN_SECONDS,
+        wrap: Wrap = unwrapped,
+    ) -> Subscription:
+        self._check_open()
+        wiring = Wiring(self._backend, self._publish, self._tracing, wrap)
+        plans = plan_groups(wiring, routes, self._group(routes, group), states)
+        # Two patterns for one topic are found before anything is consumed, for the topics there are.
+        for topic in await self._backend.list_topics():
+            for plan in plans:
+                plan.routes(topic)
+        subscription = Subscription(self._backend, plans, drain_timeout)
+        self._subscriptions.append(subscription)
+        subscription.start()
+        return subscription
+
+    def _group(self, routes: Sequence[Route], group: str | None) -> str:
+        if not routes:
+            raise SettingsError("the router has no handler; decorate a function with @router.handler")
+        if group is None and self.system != "memory" and any(r.settings.group is None for r in routes):
+            raise SettingsError(f"name a group: {self.address} keeps offsets per group")
+        return group or MEMORY_GROUP
+
+    async def drain(self) -> None:
+        """Stop everything that runs here in good order: finish what is in hand, commit, leave."""
+        async with anyio.create_task_group() as tasks:
+            for subscription in list(self._subscriptions):
+                tasks.start_soon(subscription.drain)
+
+    async def create_topic(self, topic: str, *, partitions: int = 4, replication: int = 1) -> None:
+        """
+        Make a topic.
+
+        Raises:
+            SettingsError: the name or a number cannot be used.
+            Exception: the client's own error, also when the topic exists.
+        """
+        self._check_open()
+        check_topic_name(topic)
+        await self._backend.create_topic(topic, partitions=partitions, replication=replication)
+
+    async def list_topics(self) -> Mapping[str, int]:
+        """Each topic's number of partitions, the broker's internal topics left out."""
+        self._check_open()
+        return await self._backend.list_topics()
+
+    async def delete_topic(self, topic: str) -> None:
+        """Delete a topic and what is in it. Raises TopicMissing, or the client's own error."""
+        self._check_open()
+        await self._backend.delete_topic(topic)
+
+    async def health_check(self, *, timeout: float = HEALTH_SECONDS) -> Health:
+        """
+        Ask the broker, and report it together with every consumer and parked message.
+
+        Args:
+            timeout: seconds that the broker has for its answer.
+        """
+        self._check_open()
+        parts = {"broker": await self._probe.ask(timeout)}
+        for subscription in self._subscriptions:
+            parts.update(subscription.parts)
+        return Health(parts)
+
+    def is_unreachable(self, error: BaseException) -> bool:
+        """Whether *error* means that no connection to the broker could be made."""
+        return self._backend.is_unreachable(error)
+
+    def is_retriable(self, error: BaseException) -> bool:
+        """Whether the broker may well take the same request a little later."""
+        return self._backend.is_retriable(error)
+
+    async def aclose(self) -> None:
+        """
+        Drain what runs, flush what was sent, and close every connection. Closing twice is closing once.
+
+        Raises:
+            BaseException: what made a subscription give up, if nobody has seen it yet.
+        """
+        if not self._open:
+            return
+        # Members would stay in their groups and sockets open: closing is finished even when this task
+        # is cancelled; each step has a deadline of its own.
+        with anyio.CancelScope(shield=True):
+            await self.drain()
+            self._open = False
+            await self._backend.close()
+            await self._probe.close()
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for subscription in subscriptions:
+            await subscription.closed()
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise Closed("the bus is not open; use it inside 'async with open_bus(...)'")
+
+    def __repr__(self) -> str:
+        return f"<EventBus {self.address} {'open' if self._open else 'closed'}>"

@@ -1,0 +1,66 @@
+"""
+Know whether a partition is still ours.
+
+Each assignment of a partition is a lease of its own. What was begun under one lease counts for nothing
+under the next: a completion that comes after the lease ended moves no offset.
+"""
+
+from enum import Enum
+from itertools import count
+
+import attrs
+
+from partita.core.ports import TopicPartition
+
+_epochs = count(1)
+
+
+class LeaseState(Enum):
+    """Where a lease stands. It only moves down this list."""
+
+    HELD = "held"
+    """Messages may be started and offsets committed."""
+    DRAINING = "draining"
+    """What is in hand is finished and committed; nothing new is started."""
+    ENDED = "ended"
+    """Nothing may be committed any more."""
+
+
+_ORDER = [LeaseState.HELD, LeaseState.DRAINING, LeaseState.ENDED]
+
+
+@attrs.define(eq=False)
+class Lease:
+    """
+    One assignment of one partition to this process.
+
+    Args:
+        partition: what was assigned.
+        epoch: grows with each assignment in this process, so that two are never taken for one.
+    """
+
+    partition: TopicPartition
+    epoch: int = attrs.field(factory=lambda: next(_epochs))
+    state: LeaseState = attrs.field(default=LeaseState.HELD, init=False)
+
+    def drain(self) -> None:
+        """Start nothing new from now on."""
+        self._move(LeaseState.DRAINING)
+
+    def end(self) -> None:
+        """Commit nothing any more."""
+        self._move(LeaseState.ENDED)
+
+    def _move(self, state: LeaseState) -> None:
+        if _ORDER.index(state) > _ORDER.index(self.state):
+            self.state = state
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether a message may be started."""
+        return self.state is LeaseState.HELD
+
+    @property
+    def may_commit(self) -> bool:
+        """Whether an offset may be committed."""
+        return self.state is not LeaseState.ENDED

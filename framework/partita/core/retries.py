@@ -1,0 +1,79 @@
+"""Decide whether a failed message is tried again, and when. Pure: the caller passes the randomness in."""
+
+import attrs
+
+from partita.core.errors import DecodeError, SettingsError, Unroutable
+
+LONGEST_WAIT = 30.0
+PARKED_WAIT = 60.0
+
+
+@attrs.frozen
+class Retry:
+    """
+    How often a message is tried, and how long to wait between.
+
+    The waits are *backoff*, twice that, four times that and so on, up to 30 s, each longer or shorter
+    by a random share of at most *jitter*.
+
+    Args:
+        attempts: attempts in all, the first included; `Retry(attempts=1)` means none after the first.
+        backoff: seconds before the second attempt.
+        jitter: a fraction from 0 to 1.
+
+    Raises:
+        SettingsError: a value is outside its range.
+    """
+
+    attempts: int = 5
+    backoff: float = 0.2
+    jitter: float = 0.2
+
+    def __attrs_post_init__(self) -> None:
+        if self.attempts < 1:
+            raise SettingsError(f"Retry(attempts={self.attempts}): give 1 or more")
+        if not 0 <= self.backoff <= LONGEST_WAIT:
+            raise SettingsError(f"Retry(backoff={self.backoff}): give 0 to {LONGEST_WAIT:g} s")
+        if not 0 <= self.jitter <= 1:
+            raise SettingsError(f"Retry(jitter={self.jitter}): give a fraction from 0 to 1")
+
+    def wait(self, attempt: int, chance: float) -> float | None:
+        """
+        Seconds to wait after failed *attempt* (from 1), or None when it was the last.
+
+        Args:
+            attempt: which attempt failed.
+            chance: a random number from 0 to 1; 0.5 gives the wait without jitter.
+        """
+        if attempt >= self.attempts:
+            return None
+        # An exponent above 30 is past the longest wait whatever the backoff, and 2.0**5000 overflows.
+        plain = min(self.backoff * 2.0 ** min(attempt - 1, 30), LONGEST_WAIT)
+        return plain * (1 + self.jitter * (2 * chance - 1))
+
+
+@attrs.frozen
+class TryAgain:
+    """The message gets another attempt after *wait* seconds."""
+
+    wait: float
+
+
+@attrs.frozen
+class Park:
+    """Attempts are used up: the message waits, visibly, and is tried again after *wait* seconds."""
+
+    wait: float = PARKED_WAIT
+
+
+def after_failure(retry: Retry, attempt: int, error: BaseException, chance: float) -> TryAgain | Park:
+    """
+    What becomes of a message whose handler raised *error* on *attempt* (from 1).
+
+    A message that cannot be decoded or routed stays as it is however often it is read, so no attempt
+    is spent on it.
+    """
+    if isinstance(error, DecodeError | Unroutable):
+        return Park()
+    wait = retry.wait(attempt, chance)
+    return Park() if wait is None else TryAgain(wait)

@@ -1,0 +1,134 @@
+"""The options of a route: their names, types and defaults in one place, and what is refused."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Literal, TypedDict
+
+import attrs
+
+from partita.core.errors import RouteError, SettingsError
+from partita.core.retries import Retry
+
+
+class RouteOptions(TypedDict, total=False):
+    """
+    What may be said about a route, as keywords of `Router`, `handler` and `subscribe`.
+
+    group: the consumer group; default: the one the router is run with.
+    kind: the message kind this handler takes, compared with the router's kind header; default: all
+        kinds that no other handler of the topic names.
+    order: "partition" (the default): at most one message of a partition is unfinished at a time.
+    concurrency: the most calls of this route that are unfinished at once in one process, over all
+        partitions it owns there; default 64.
+    run: "inline" on the event loop (the default of `async def`) or "thread" (that of `def`).
+    retry: what happens after a failure; default `Retry(attempts=5, backoff=0.2, jitter=0.2)`.
+    to: a topic for the handler's result, which is published and acknowledged before the source
+        message counts as handled; a result of None publishes nothing.
+    start: where a partition without a commit begins, "earliest" (the default) or "latest".
+    """
+
+    group: str
+    kind: str
+    order: Literal["partition"]
+    concurrency: int
+    run: Literal["inline", "thread"]
+    retry: Retry
+    to: str
+    start: Literal["earliest", "latest"]
+
+
+_CHOICES = {
+    "order": ("partition",),
+    "run": ("inline", "thread"),
+    "start": ("earliest", "latest"),
+}
+
+
+@attrs.frozen
+class RouteSettings:
+    """The options of one route with every default filled in, checked."""
+
+    group: str | None = None
+    kind: str | None = None
+    order: str = "partition"
+    concurrency: int = 64
+    run: str | None = None
+    retry: Retry = Retry()
+    to: str | None = None
+    start: str = "earliest"
+
+    def problem(self) -> str | None:
+        """What cannot be used, in words; None when all can."""
+        whole = isinstance(self.concurrency, int) and not isinstance(self.concurrency, bool)
+        if not whole or self.concurrency < 1:
+            return f"concurrency={self.concurrency!r}: give a whole number of 1 or more"
+        if not isinstance(self.retry, Retry):
+            return f"retry={self.retry!r}: give a partita.Retry"
+        for option, choices in _CHOICES.items():
+            if (value := getattr(self, option)) not in (*choices, getattr(RouteSettings(), option)):
+                return f"{option}={value!r}: give {' or '.join(map(repr, choices))}"
+        return self._misnamed()
+
+    def _misnamed(self) -> str | None:
+        for option in ("group", "kind", "to"):
+            value = getattr(self, option)
+            if value is not None and not (isinstance(value, str) and value):
+                return f"{option}={value!r}: give a name"
+        return None
+
+
+_NAMES = tuple(attrs.fields_dict(RouteSettings))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence that names the known name nearest to *name*, or all of them when none is near."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(names)}"
+
+
+def route_settings(defaults: Mapping[str, object], given: Mapping[str, object], where: str) -> RouteSettings:
+    """
+    Fill in and check the options of one route.
+
+    Args:
+        defaults: the router's own options.
+        given: the route's, which win.
+        where: function, file and line, for the error.
+
+    Raises:
+        RouteError: an option is misspelt or its value cannot be used.
+    """
+    check_option_names(given, where)
+    settings = RouteSettings(**{**defaults, **given})  # type: ignore[arg-type]
+    if problem := settings.problem():
+        raise RouteError(f"{where}: {problem}")
+    return settings
+
+
+def check_option_names(given: Iterable[str], where: str) -> None:
+    """
+    Refuse an option that no route has.
+
+    Raises:
+        RouteError: with the nearest name there is.
+    """
+    for name in given:
+        if name not in _NAMES:
+            raise RouteError(f"{where}: there is no option {name!r}; {nearest(name, _NAMES)}")
+
+
+def check_topic_name(topic: object) -> str:
+    """
+    A topic's name as every broker takes it: 1 to 249 letters, digits, '.', '_' or '-'.
+
+    The rule is Kafka's (`org.apache.kafka.common.internals.Topic`); one rule for all backends lets a
+    router move between them.
+
+    Raises:
+        SettingsError: it is not such a name.
+    """
+    legal = isinstance(topic, str) and 0 < len(topic) <= 249 and topic not in (".", "..")
+    if not legal or not all(c.isascii() and (c.isalnum() or c in "._-") for c in str(topic)):
+        raise SettingsError(f"{topic!r} is no topic name; use 1 to 249 letters, digits, '.', '_' or '-'")
+    return str(topic)

@@ -1,0 +1,110 @@
+"""What a bus publishes: checked messages, deliveries, and the failures that nobody has awaited."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Sequence
+
+from partita.core.errors import PublishErrors
+from partita.core.health import describe
+from partita.core.ports import Backend, Outgoing, Receipt
+from partita.message import Delivery
+from partita.telemetry.tracing import Tracing
+
+_log = logging.getLogger("partita.publisher")
+
+
+class Outbox:
+    """
+    Publishing on one backend, with or without spans.
+
+    Args:
+        backend: where to.
+        tracing: None when no provider is installed.
+    """
+
+    def __init__(self, backend: Backend, tracing: Tracing | None) -> None:
+        self._publisher = backend.publisher
+        self._tracing = tracing
+        self._under_way: set[asyncio.Future[Receipt]] = set()
+        self._claimed: set[asyncio.Future[Receipt]] = set()
+        self._failed: dict[asyncio.Future[Receipt], Exception] = {}
+
+    async def publish(self, topic: str, message: Outgoing) -> Receipt:
+        """Publish and wait for the acknowledgement. Raises the client's own error."""
+        check_message(message)
+        if self._tracing is None:
+            return await self._publisher.publish(topic, message)
+        return await self._tracing.publish(topic, message, self._publisher.publish)
+
+    def send(self, topic: str, message: Outgoing) -> Delivery:
+        """Publish without waiting."""
+        receipt = self._send(topic, message)
+        self._under_way.add(receipt)
+        receipt.add_done_callback(self._done)
+        return Delivery(receipt, lambda: self._claim(receipt))
+
+    def _send(self, topic: str, message: Outgoing) -> asyncio.Future[Receipt]:
+        check_message(message)
+        sent: Awaitable[Receipt] = (
+            self._publisher.send(topic, message)
+            if self._tracing is None
+            else self._tracing.send(topic, message, self._publisher.send)
+        )
+        return asyncio.ensure_future(sent)
+
+    async def publish_batch(self, topic: str, messages: Sequence[Outgoing]) -> Sequence[Receipt]:
+        """Publish in order and wait for all. Raises PublishErrors."""
+        for message in messages:
+            check_message(message)
+        sent = [self._send(topic, each) for each in messages]
+        if sent:
+            await asyncio.wait(sent)
+        receipts = {i: each.result() for i, each in enumerate(sent) if each.exception() is None}
+        errors = {i: error for i, each in enumerate(sent) if (error := _error_of(each)) is not None}
+        if errors:
+            told = f"{len(errors)} of {len(sent)} messages for {topic!r} were not acknowledged"
+            raise PublishErrors(told, list(errors.values()), receipts, errors)
+        return list(receipts.values())
+
+    async def flush(self) -> None:
+        """Wait for all that is under way. Raises PublishErrors for what failed and nobody awaited."""
+        await self._publisher.flush()
+        if self._under_way:
+            await asyncio.wait(list(self._under_way))
+        failed, self._failed = list(self._failed.values()), {}
+        if failed:
+            raise PublishErrors(f"{len(failed)} deliveries failed and nobody awaited them", failed)
+
+    def _claim(self, receipt: asyncio.Future[Receipt]) -> None:
+        if receipt in self._under_way:
+            self._claimed.add(receipt)
+        self._failed.pop(receipt, None)
+
+    def _done(self, receipt: asyncio.Future[Receipt]) -> None:
+        self._under_way.discard(receipt)
+        error = _error_of(receipt)
+        if error is not None and receipt not in self._claimed:
+            _log.error("a message was not acknowledged: %s", describe(error))
+            self._failed[receipt] = error
+        self._claimed.discard(receipt)
+
+
+def _error_of(receipt: asyncio.Future[Receipt]) -> Exception | None:
+    error = receipt.exception()
+    return error if isinstance(error, Exception) else None
+
+
+def check_message(message: Outgoing) -> None:
+    """
+    Refuse what no broker can carry, before anything is sent.
+
+    Raises:
+        TypeError: a value or key is neither bytes nor None, or a header is not a (str, bytes) pair.
+    """
+    for name in ("value", "key"):
+        given = getattr(message, name)
+        if given is not None and not isinstance(given, bytes):
+            raise TypeError(f"a message's {name} is bytes or None, not {type(given).__name__}")
+    for header in message.headers:
+        if not (len(header) == 2 and isinstance(header[0], str) and isinstance(header[1], bytes)):
+            raise TypeError("a header is a pair of a str and bytes, such as ('kind', b'refund')")

@@ -1,0 +1,183 @@
+"""Router and Route: which function handles what. Collected at import, checked at once, compiled per group."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from re import Pattern, compile, escape
+from typing import TYPE_CHECKING, TypeVar, Unpack
+
+import attrs
+
+from partita.core.errors import RouteError, SettingsError
+from partita.core.routes import RouteTable, Source, spell
+from partita.core.settings import (
+    RouteOptions,
+    RouteSettings,
+    check_option_names,
+    check_topic_name,
+    route_settings,
+)
+from partita.handlers import HandlerPlan, plan_handler
+
+if TYPE_CHECKING:
+    from partita.bus import EventBus
+
+H = TypeVar("H", bound=Callable[..., object])
+L = TypeVar("L", bound=Callable[..., AsyncIterator[object]])
+
+
+@attrs.frozen(eq=False)
+class Route:
+    """
+    One decorated function.
+
+    Args:
+        sources: topic names and patterns that it reads.
+        settings: its options, defaults filled in.
+        plan: how it is called.
+        kind_header: the header that names a message's kind.
+        lifespan: the lifespan of the router it was declared on, if it has one.
+    """
+
+    sources: tuple[Source, ...]
+    settings: RouteSettings
+    plan: HandlerPlan
+    kind_header: str
+    lifespan: Callable[["EventBus"], AsyncIterator[object]] | None = None
+
+    @property
+    def runs_in_thread(self) -> bool:
+        """Whether the handler runs in a thread instead of on the event loop."""
+        return (self.settings.run or ("thread" if self.plan.blocking else "inline")) == "thread"
+
+    def __repr__(self) -> str:
+        return f"<Route {', '.join(map(spell, self.sources))} -> {self.plan.name}>"
+
+
+class Router:
+    """
+    A table from topics to functions.
+
+    Args:
+        kind_header: the header that names a message's kind; default "type".
+        **options: defaults for every route; see `RouteOptions`.
+
+    Raises:
+        RouteError: an option is misspelt or its value cannot be used.
+    """
+
+    def __init__(self, *, kind_header: str = "type", **options: Unpack[RouteOptions]) -> None:
+        check_option_names(options, "Router")
+        route_settings({}, options, "Router")
+        self._kind_header = kind_header
+        self._defaults: Mapping[str, object] = dict(options)
+        self._routes: list[Route] = []
+        self._table: dict[str | None, RouteTable[Route]] = {}
+        self._lifespan: Callable[[EventBus], AsyncIterator[object]] | None = None
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """Every route in the order of declaration, included routers' too."""
+        return tuple(attrs.evolve(each, lifespan=each.lifespan or self._lifespan) for each in self._routes)
+
+    def handler(self, *sources: Source, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
+        """
+        Let the decorated function handle every message of *sources*. It stays the function it was.
+
+        Args:
+            *sources: topic names, and compiled patterns that match whole topic names.
+            **options: see `RouteOptions`; they win over the router's.
+
+        Raises:
+            RouteError: the function cannot be served, an option cannot be used, or another handler of
+                this router has the same topic, kind and group.
+            SettingsError: a topic's name is not one.
+        """
+
+        def decorate(function: H) -> H:
+            plan = plan_handler(function)
+            settings = route_settings(self._defaults, options, plan.where)
+            if settings.run == "thread" and not plan.blocking:
+                raise RouteError(f"{plan.where}: run='thread' is for a plain def, this is async def")
+            self._add(Route(_checked(sources, plan), settings, plan, self._kind_header))
+            return function
+
+        return decorate
+
+    def include(self, other: "Router", *, prefix: str = "") -> None:
+        """
+        Take over the routes of *other* as they are now, with its options, kind header and lifespan.
+
+        Args:
+            other: another router.
+            prefix: put before each topic and pattern that it reads; topics it publishes to are left alone.
+
+        Raises:
+            RouteError: a handler of both has the same topic, kind and group.
+        """
+        for route in other.routes:
+            sources = tuple(_prefixed(prefix, source) for source in route.sources)
+            self._add(attrs.evolve(route, sources=_checked(sources, route.plan)))
+
+    def lifespan(self, function: L) -> L:
+        """
+        Let the decorated async generator set up what handlers use: entered before the first message,
+        left after the last. What it yields is `context.state`.
+
+        Raises:
+            RouteError: this router has a lifespan already.
+        """
+        if self._lifespan is not None:
+            raise RouteError("a router has one lifespan; open the second resource inside the first")
+        self._lifespan = function
+        return function
+
+    def _add(self, route: Route) -> None:
+        table = self._table.setdefault(route.settings.group, RouteTable())
+        for source in route.sources:
+            table.add(source, route.settings.kind, route, route.plan.where)
+        self._routes.append(route)
+
+    def __repr__(self) -> str:
+        return f"<Router with {len(self._routes)} routes>"
+
+
+def _checked(sources: Sequence[Source], plan: HandlerPlan) -> tuple[Source, ...]:
+    if not sources:
+        raise RouteError(f"{plan.where}: name at least one topic")
+    for source in sources:
+        if isinstance(source, str):
+            _check_name(source, plan)
+        elif not (isinstance(source, Pattern) and isinstance(source.pattern, str)):
+            raise RouteError(f"{plan.where}: {source!r} is neither a topic name nor re.compile(...)")
+    return tuple(sources)
+
+
+def _check_name(topic: str, plan: HandlerPlan) -> None:
+    try:
+        check_topic_name(topic)
+    except SettingsError as error:
+        raise RouteError(f"{plan.where}: {error}") from error
+
+
+def _prefixed(prefix: str, source: Source) -> Source:
+    if isinstance(source, str):
+        return prefix + source
+    return compile(escape(prefix) + f"(?:{source.pattern})", source.flags) if prefix else source
+
+
+def by_group(routes: Sequence[Route], group: str) -> Iterator[tuple[str, RouteTable[Route]]]:
+    """
+    The route table of each group.
+
+    Args:
+        routes: a router's routes.
+        group: the group of the routes that name none.
+
+    Raises:
+        RouteError: a route that names *group* outright clashes with one that names none.
+    """
+    tables: dict[str, RouteTable[Route]] = {}
+    for route in routes:
+        table = tables.setdefault(route.settings.group or group, RouteTable())
+        for source in route.sources:
+            table.add(source, route.settings.kind, route, route.plan.where)
+    yield from tables.items()

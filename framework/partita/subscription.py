@@ -1,0 +1,185 @@
+"""Subscription: a router that is being run on a bus. Its consumers stand under one supervisor."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import anyio
+import attrs
+
+from partita.actors.consumer import Consumer, ConsumerSettings
+from partita.actors.supervisor import Supervisor
+from partita.core.errors import PartitaError
+from partita.core.health import Parked, Part
+from partita.core.ports import Backend
+from partita.core.restarts import FailureKind, Supervision
+from partita.wiring import GroupPlan
+
+BURST_SECONDS = 0.05
+
+
+@attrs.frozen
+class Summary:
+    """
+    What a run came to.
+
+    Args:
+        handled: messages whose handler finished.
+        failed: messages that were parked when it ended.
+        parked: those, with their errors.
+        abandoned: messages whose handler was still running when the drain deadline passed.
+    """
+
+    handled: int
+    failed: int
+    parked: Sequence[Parked] = ()
+    abandoned: int = 0
+
+
+class Subscription:
+    """
+    Consumers that run. Made by `EventBus.subscribe` and `EventBus.run`.
+
+    Args:
+        backend: where messages come from.
+        plans: one per group.
+        drain_timeout: seconds that messages in hand get when it stops.
+    """
+
+    def __init__(self, backend: Backend, plans: Sequence[GroupPlan], drain_timeout: float) -> None:
+        self._backend = backend
+        self._supervisor = Supervisor("bus", Supervision(), self._judge)
+        self.consumers = [
+            Consumer(
+                ConsumerSettings(plan.membership, drain_timeout),
+                backend.subscription,
+                plan.routes,
+                self._stop_requested,
+            )
+            for plan in plans
+        ]
+        for consumer in self.consumers:
+            self._supervisor.add(f"consumer {consumer.name}", consumer.run)
+        self._stop = anyio.Event()
+        self._drained = anyio.Event()
+        self._drain_lock = anyio.Lock()
+        self._parked: Sequence[Parked] = ()
+        self._running: asyncio.Task[None] | None = None
+
+    def _judge(self, name: str, error: BaseException) -> FailureKind:
+        if isinstance(error, PartitaError):
+            return FailureKind.PROTOCOL
+        if self._backend.is_retriable(error) or self._backend.is_unreachable(error):
+            return FailureKind.TRANSPORT
+        return FailureKind.CRASH
+
+    @property
+    def handled(self) -> int:
+        """Messages whose handler finished, so far."""
+        return sum(each.handled for each in self.consumers)
+
+    @property
+    def parked(self) -> Sequence[Parked]:
+        """The messages that are parked; after the end, those that were."""
+        return [p for each in self.consumers for p in each.parked] or self._parked
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The health of each consumer, and of each partition with a parked message."""
+        parts = {f"consumer {each.name}": each.part for each in self.consumers}
+        for parked in self.parked:
+            parts[f"{parked.topic}/{parked.partition}"] = Part(healthy=False, reason=str(parked))
+        return parts
+
+    @property
+    def summary(self) -> Summary:
+        """What it came to so far."""
+        parked, abandoned = self.parked, sum(each.abandoned for each in self.consumers)
+        return Summary(self.handled, len(parked), parked, abandoned)
+
+    def start(self) -> None:
+        """Run in the background from now on."""
+        self._running = asyncio.get_running_loop().create_task(self._supervisor.run())
+        self._running.add_done_callback(lambda _: self._stop.set())
+
+    async def ready(self) -> None:
+        """
+        Wait until every consumer has joined its group.
+
+        Raises:
+            BaseException: what made the consumers give up before that.
+        """
+        while not all(each.joined for each in self.consumers):
+            if self._stop.is_set():
+                await self.closed()
+                return
+            await anyio.sleep(BURST_SECONDS)
+
+    async def closed(self) -> None:
+        """
+        Wait for the end.
+
+        Raises:
+            RestartLimitReached: a consumer failed too often.
+            BaseException: an error that no restart can help, untouched.
+        """
+        if self._running is not None:
+            await asyncio.shield(self._running)  # a cancelled waiter does not stop the consumers
+
+    async def wait_stop(self) -> None:
+        """Wait until somebody asked for the end: `request_stop`, a handler's SystemExit, or a failure."""
+        await self._stop.wait()
+
+    async def wait_exhausted(self, watch: Callable[[], object] | None = None) -> None:
+        """
+        Wait until everything is handled to its end, what its own handlers published included.
+
+        Args:
+            watch: called at each look, to show progress.
+        """
+        while not self._stop.is_set():
+            if watch is not None:
+                watch()
+            before = self.handled
+            if await self._all_exhausted() and before == self.handled:
+                return
+            with anyio.move_on_after(BURST_SECONDS):
+                await self._stop.wait()
+
+    async def _all_exhausted(self) -> bool:
+        try:
+            return all([await each.exhausted() for each in self.consumers])
+        # The broker is away for a moment; the poller finds out the same and knows what to do.
+        except Exception as error:
+            if self._judge("", error) is FailureKind.TRANSPORT:
+                return False
+            raise
+
+    def request_stop(self) -> None:
+        """Ask for the end without waiting for it."""
+        self._stop.set()
+
+    def _stop_requested(self, error: BaseException) -> None:
+        self._stop.set()
+
+    async def drain(self) -> None:
+        """
+        Take nothing new, finish what is in hand, commit, and leave the groups.
+
+        Bounded by the drain timeout; a message that waits for its next attempt or is parked stays
+        unfinished. Draining twice is draining once.
+        """
+        self._stop.set()
+        async with self._drain_lock:
+            if self._drained.is_set():
+                return
+            self._parked = self.parked
+            async with anyio.create_task_group() as group:
+                for consumer in self.consumers:
+                    group.start_soon(consumer.drain)
+            self._supervisor.stop()
+            if self._running is not None:
+                await asyncio.wait([self._running])
+            self._drained.set()
+
+    def __repr__(self) -> str:
+        return f"<Subscription {self.consumers}: {self.handled} handled>"

@@ -1,0 +1,151 @@
+"""From a router to what the actors run: bound routes, consumers, lifespans. No message passes here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+from anyio import CapacityLimiter
+
+from partita.actors.partition import BoundRoute, TopicRoutes
+from partita.core.errors import RouteError
+from partita.core.ports import Backend, Membership, Outgoing
+from partita.core.routes import RouteTable
+from partita.handlers import Call, bind_handler
+from partita.message import PublishFunction, Scope
+from partita.router import Route, by_group
+from partita.telemetry.tracing import Tracing
+
+if TYPE_CHECKING:
+    from partita.bus import EventBus
+
+Lifespan = Callable[["EventBus"], AsyncIterator[object]]
+Wrap = Callable[[Call, Route], Call]
+
+
+def unwrapped(call: Call, route: Route) -> Call:
+    """The call as it is."""
+    return call
+
+
+@attrs.frozen(eq=False)
+class Wiring:
+    """
+    What binds routes to one bus.
+
+    Args:
+        backend: where messages come from.
+        publish: how handlers publish.
+        tracing: None when no provider is installed, so that nothing is called per message.
+        wrap: put around each handler's call.
+    """
+
+    backend: Backend
+    publish: PublishFunction
+    tracing: Tracing | None = None
+    wrap: Wrap = unwrapped
+
+    def bind(self, route: Route, group: str, state: object) -> BoundRoute:
+        """
+        Make a route callable.
+
+        Raises:
+            RouteError: the handler wants another client's record.
+        """
+        concurrency = route.settings.concurrency
+        limiter = CapacityLimiter(concurrency) if route.runs_in_thread else None
+        scope = Scope(group, state, self.publish)
+        call = bind_handler(route.plan, self.backend.reader, scope, limiter)
+        if route.settings.to is not None:
+            call = _publishing(call, route.settings.to, self.publish, route.plan.name)
+        call = self.wrap(call, route)
+        if self.tracing is not None:
+            call = self.tracing.traced(call, self.backend.reader, group)
+        limit = asyncio.Semaphore(concurrency)
+        return BoundRoute(route.plan.name, call, route.settings.retry, limit)
+
+
+def _publishing(call: Call, to: str, publish: PublishFunction, name: str) -> Call:
+    async def handle(record: object, attempt: int) -> None:
+        result = await call(record, attempt)
+        if result is None:
+            return
+        if isinstance(result, bytes):
+            result = Outgoing(result)
+        if not isinstance(result, Outgoing):
+            raise TypeError(
+                f"{name} returned {type(result).__name__}; a route with to= publishes bytes, an "
+                "Outgoing, or nothing for None"
+            )
+        await publish(to, result)
+
+    return handle
+
+
+@attrs.frozen(eq=False)
+class GroupPlan:
+    """
+    What one consumer needs.
+
+    Args:
+        membership: what it reads.
+        routes: the routes of a topic.
+    """
+
+    membership: Membership
+    routes: Callable[[str], TopicRoutes]
+
+
+def plan_groups(
+    wiring: Wiring, routes: Sequence[Route], group: str, states: Mapping[Lifespan, object]
+) -> Sequence[GroupPlan]:
+    """
+    One plan per group that *routes* name; those that name none are in *group*.
+
+    Raises:
+        RouteError: routes that cannot be served together.
+    """
+    return [_plan_group(wiring, name, table, states) for name, table in by_group(routes, group)]
+
+
+def _plan_group(
+    wiring: Wiring, group: str, table: RouteTable[Route], states: Mapping[Lifespan, object]
+) -> GroupPlan:
+    bound: dict[Route, BoundRoute] = {}
+    for route in table.handlers:
+        state = states.get(route.lifespan) if route.lifespan is not None else None
+        bound[route] = wiring.bind(route, group, state)
+    start = _one({each: each.settings.start for each in table.handlers}, "start", group)
+    kind_header = _one({each: each.kind_header for each in table.handlers}, "kind_header", group)
+    membership = Membership(group, table.topics, table.patterns, start=start)
+
+    def routes_of(topic: str) -> TopicRoutes:
+        kinds = {kind: bound[route] for kind, route in table.lookup(topic).items()}
+        return TopicRoutes(kinds, kind_header, wiring.backend.reader)
+
+    return GroupPlan(membership, routes_of)
+
+
+def _one(values: Mapping[Route, str], option: str, group: str) -> str:
+    """The value that all routes of a group share, since the group reads as one member."""
+    found = {value: route for route, value in values.items()}
+    if len(found) > 1:
+        first, second = list(found.values())[:2]
+        raise RouteError(
+            f"{first.plan.where} and {second.plan.where} differ in {option}, and both are in group "
+            f"{group!r}; give one of them a group of its own"
+        )
+    return next(iter(found))
+
+
+@asynccontextmanager
+async def lifespans(routes: Sequence[Route], bus: "EventBus") -> AsyncIterator[Mapping[Lifespan, object]]:
+    """Enter each lifespan of *routes* once, in order; leave them in reverse order."""
+    states: dict[Lifespan, object] = {}
+    async with AsyncExitStack() as stack:
+        for route in routes:
+            if route.lifespan is not None and route.lifespan not in states:
+                entered = asynccontextmanager(route.lifespan)(bus)
+                states[route.lifespan] = await stack.enter_async_context(entered)
+        yield states
