@@ -10,7 +10,7 @@ from typing import Self, Unpack
 
 import anyio
 
-from partita.core.errors import Closed, SettingsError
+from partita.core.errors import Closed
 from partita.core.health import Health
 from partita.core.ports import Backend, Headers, Outgoing, Receipt, RecordReader
 from partita.core.routes import Source
@@ -18,14 +18,13 @@ from partita.core.settings import RouteOptions, check_topic_name
 from partita.message import Delivery
 from partita.outbox import Outbox
 from partita.probe import BrokerProbe
-from partita.router import Route, Router
+from partita.router import Router
+from partita.running import DRAIN_SECONDS, Running, RunOptions
 from partita.subscription import Subscription, Summary
 from partita.telemetry.tracing import Tracing, find_tracing
-from partita.wiring import Lifespan, Wiring, Wrap, lifespans, plan_groups, unwrapped
+from partita.wiring import Wiring, Wrap, lifespans, unwrapped
 
-DRAIN_SECONDS = 30.0
 HEALTH_SECONDS = 5.0
-MEMORY_GROUP = "partita"
 
 
 class EventBus:
@@ -41,7 +40,7 @@ class EventBus:
         self._tracing: Tracing | None = None
         self._outbox = Outbox(backend, None)
         self._probe = BrokerProbe(backend)
-        self._subscriptions: list[Subscription] = []
+        self._running = Running(backend)
         self._open = False
 
     @property
@@ -174,7 +173,9 @@ class EventBus:
         sources = [source] if not isinstance(source, list | tuple) else source
         router = Router()
         router.handler(*sources, **options)(handler)
-        subscription = await self._start(router.routes, options.get("group"), {})
+        self._check_open()
+        choices = RunOptions(options.get("group"))
+        subscription = await self._running.start(self._wiring(), router.routes, {}, choices)
         await subscription.ready()
         return subscription
 
@@ -203,52 +204,28 @@ class EventBus:
             RestartLimitReached: a consumer failed too often.
             Exception: the client's own error.
         """
-        routes = router.routes
-        async with lifespans(routes, self) as states:
-            subscription = await self._start(routes, group, states, drain_timeout, wrap)
+        self._check_open()
+        options = RunOptions(group, drain_timeout)
+        async with lifespans(router.routes, self) as states:
+            subscription = await self._running.start(self._wiring(wrap), router.routes, states, options)
             try:
                 await (subscription.wait_exhausted() if burst else subscription.wait_stop())
             finally:
-                # Messages are in hand and finished ones uncommitted: the drain is bounded by its own
-                # deadline, so a cancelled run ends in good order too.
-                with anyio.CancelScope(shield=True):
-                    await subscription.drain()
-                    self._subscriptions.remove(subscription)
+                await self._running.end(subscription)
             await subscription.closed()
             return subscription.summary
 
-    async def _start(
-        self,
-        routes: Sequence[Route],
-        group: str | None,
-        states: Mapping[Lifespan, object],
-        drain_timeout: float = DRAIN_SECONDS,
-        wrap: Wrap = unwrapped,
-    ) -> Subscription:
-        self._check_open()
-        wiring = Wiring(self._backend, self._publish, self._tracing, wrap)
-        plans = plan_groups(wiring, routes, self._group(routes, group), states)
-        # Two patterns for one topic are found before anything is consumed, for the topics there are.
-        for topic in await self._backend.list_topics():
-            for plan in plans:
-                plan.routes(topic)
-        subscription = Subscription(self._backend, plans, drain_timeout)
-        self._subscriptions.append(subscription)
-        subscription.start()
-        return subscription
+    def _wiring(self, wrap: Wrap = unwrapped) -> Wiring:
+        return Wiring(self._backend, self._publish, self._tracing, wrap)
 
-    def _group(self, routes: Sequence[Route], group: str | None) -> str:
-        if not routes:
-            raise SettingsError("the router has no handler; decorate a function with @router.handler")
-        if group is None and self.system != "memory" and any(r.settings.group is None for r in routes):
-            raise SettingsError(f"name a group: {self.address} keeps offsets per group")
-        return group or MEMORY_GROUP
+    @property
+    def is_running(self) -> bool:
+        """Whether a router or a subscription is being run, so that there is something to drain."""
+        return bool(self._running)
 
     async def drain(self) -> None:
         """Stop everything that runs here in good order: finish what is in hand, commit, leave."""
-        async with anyio.create_task_group() as tasks:
-            for subscription in list(self._subscriptions):
-                tasks.start_soon(subscription.drain)
+        await self._running.drain()
 
     async def create_topic(self, topic: str, *, partitions: int = 4, replication: int = 1) -> None:
         """
@@ -280,10 +257,7 @@ class EventBus:
             timeout: seconds that the broker has for its answer.
         """
         self._check_open()
-        parts = {"broker": await self._probe.ask(timeout)}
-        for subscription in self._subscriptions:
-            parts.update(subscription.parts)
-        return Health(parts)
+        return Health({"broker": await self._probe.ask(timeout), **self._running.parts})
 
     def is_unreachable(self, error: BaseException) -> bool:
         """Whether *error* means that no connection to the broker could be made."""
@@ -309,9 +283,7 @@ class EventBus:
             self._open = False
             await self._backend.close()
             await self._probe.close()
-        subscriptions, self._subscriptions = self._subscriptions, []
-        for subscription in subscriptions:
-            await subscription.closed()
+        await self._running.closed()
 
     def _check_open(self) -> None:
         if not self._open:

@@ -1,0 +1,108 @@
+"""What runs on a bus: routers turned into subscriptions, until they are drained."""
+
+from collections.abc import Mapping, Sequence
+
+import anyio
+import attrs
+
+from partita.core.errors import SettingsError
+from partita.core.health import Part
+from partita.core.ports import Backend
+from partita.router import Route
+from partita.subscription import Subscription
+from partita.wiring import Lifespan, Wiring, plan_groups
+
+MEMORY_GROUP = "partita"
+DRAIN_SECONDS = 30.0
+
+
+@attrs.frozen
+class RunOptions:
+    """
+    How a router is run.
+
+    Args:
+        group: the group of the routes that name none.
+        drain_timeout: seconds that messages in hand get at the end.
+    """
+
+    group: str | None = None
+    drain_timeout: float = DRAIN_SECONDS
+
+
+class Running:
+    """
+    The subscriptions of one bus.
+
+    Args:
+        backend: where messages come from.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._subscriptions: list[Subscription] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._subscriptions)
+
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """The health of every consumer and of every partition with a parked message."""
+        return {name: part for each in self._subscriptions for name, part in each.parts.items()}
+
+    async def start(
+        self,
+        wiring: Wiring,
+        routes: Sequence[Route],
+        states: Mapping[Lifespan, object],
+        options: RunOptions,
+    ) -> Subscription:
+        """
+        Start consumers for *routes*.
+
+        Raises:
+            RouteError: they cannot be served together.
+            SettingsError: there is no route, or a broker needs a group and none is named.
+            Exception: the client's own error.
+        """
+        plans = plan_groups(wiring, routes, self._group(routes, options.group), states)
+        # Two patterns for one topic are found before anything is consumed, for the topics there are.
+        for topic in await self._backend.list_topics():
+            for plan in plans:
+                plan.routes(topic)
+        subscription = Subscription(self._backend, plans, options.drain_timeout)
+        self._subscriptions.append(subscription)
+        subscription.start()
+        return subscription
+
+    def _group(self, routes: Sequence[Route], group: str | None) -> str:
+        if not routes:
+            raise SettingsError("the router has no handler; decorate a function with @router.handler")
+        on_broker = self._backend.system != "memory"
+        if group is None and on_broker and any(each.settings.group is None for each in routes):
+            raise SettingsError(
+                f"name a consumer group (--group, or group=...): {self._backend.address} keeps what was "
+                "handled per group"
+            )
+        return group or MEMORY_GROUP
+
+    async def end(self, subscription: Subscription) -> None:
+        """Drain one subscription and forget it."""
+        # Messages are in hand and finished ones uncommitted: the drain is bounded by a deadline of its
+        # own, so a cancelled run ends in good order too.
+        with anyio.CancelScope(shield=True):
+            await subscription.drain()
+            if subscription in self._subscriptions:
+                self._subscriptions.remove(subscription)
+
+    async def drain(self) -> None:
+        """Stop everything in good order: finish what is in hand, commit, leave."""
+        async with anyio.create_task_group() as tasks:
+            for subscription in list(self._subscriptions):
+                tasks.start_soon(subscription.drain)
+
+    async def closed(self) -> None:
+        """Raise what made a subscription give up, if there is one that nobody has waited for."""
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for subscription in subscriptions:
+            await subscription.closed()

@@ -1,0 +1,153 @@
+"""One worker process: open the bus, run a router on it, and end with the exit code that says how it went."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import anyio
+import attrs
+
+from partita import EventBus, Router, Summary, open_bus
+from partita_worker.banner import StartFacts, banner, closing, topics_of, uvloop_is_installed
+from partita_worker.exits import ExitCode
+from partita_worker.feed import Feed, feed
+from partita_worker.signals import StopLadder
+
+Say = Callable[[str], None]
+
+
+@attrs.frozen
+class RunSettings:
+    """
+    What `worker run` was asked to do.
+
+    Args:
+        bus: the address of the bus, options included.
+        group: the consumer group of routes that name none.
+        burst: end when everything is handled.
+        create_topics: make what is missing.
+        drain_timeout: seconds that messages in hand get at the end.
+        feeds: files whose lines are published first.
+    """
+
+    bus: str = "memory://"
+    group: str | None = None
+    burst: bool = False
+    create_topics: bool = False
+    drain_timeout: float = 30.0
+    feeds: tuple[Feed, ...] = ()
+
+
+class Worker:
+    """
+    One run of one router.
+
+    Args:
+        settings: what to do.
+        router: what handles which messages.
+        tracing: on or off and why, for the banner.
+        say: prints a line.
+    """
+
+    def __init__(self, settings: RunSettings, router: Router, tracing: str, say: Say) -> None:
+        self._settings = settings
+        self._router = router
+        self._tracing = tracing
+        self._say = say
+        self._refused = 0
+        self._summary = Summary(0, 0)
+        self._seconds = 0.0
+
+    def run(self) -> ExitCode:
+        """
+        Run to the end.
+
+        Raises:
+            PartitaError: what was asked cannot be done.
+            Exception: the client's own error.
+        """
+        options = {"use_uvloop": uvloop_is_installed()}
+        try:
+            anyio.run(self._main, backend="asyncio", backend_options=options)
+        except BaseExceptionGroup as group:
+            # Task groups wrap what a caller is to see as it was raised.
+            raise only_error(group) from None
+        for line in closing(self._summary, self._seconds):
+            self._say(line)
+        return self._verdict()
+
+    def _verdict(self) -> ExitCode:
+        if self._summary.abandoned:
+            return ExitCode.DRAIN_DEADLINE
+        if self._settings.burst and (self._summary.failed or self._refused):
+            return ExitCode.FAILED_MESSAGES
+        return ExitCode.OK
+
+    async def _main(self) -> None:
+        stop, loop = anyio.Event(), asyncio.get_running_loop()
+        ladder = StopLadder(
+            lambda: loop.call_soon_threadsafe(stop.set), self._settings.drain_timeout, self._say
+        )
+        with ladder.installed():
+            async with anyio.create_task_group() as tasks:
+                bus = open_bus(self._settings.bus)
+                tasks.start_soon(self._stop_when_asked, stop, bus, tasks.cancel_scope)
+                await self._serve(bus)
+                tasks.cancel_scope.cancel()
+
+    async def _stop_when_asked(self, stop: anyio.Event, bus: EventBus, scope: anyio.CancelScope) -> None:
+        await stop.wait()
+        if bus.is_running:
+            await bus.drain()
+        else:
+            scope.cancel()
+
+    async def _serve(self, bus: EventBus) -> None:
+        async with bus:
+            self._greet(bus)
+            if self._settings.create_topics:
+                await self._create_topics(bus)
+            started = time.perf_counter()
+            try:
+                await self._handle(bus)
+            finally:
+                self._seconds = time.perf_counter() - started
+
+    async def _handle(self, bus: EventBus) -> None:
+        """Feed and run: one after the other in a burst, side by side otherwise."""
+        if self._settings.burst:
+            await self._feed(bus)
+        async with anyio.create_task_group() as tasks:
+            if not self._settings.burst:
+                tasks.start_soon(self._feed, bus)
+            self._summary = await bus.run(
+                self._router,
+                group=self._settings.group,
+                burst=self._settings.burst,
+                drain_timeout=self._settings.drain_timeout,
+            )
+            tasks.cancel_scope.cancel()
+
+    async def _feed(self, bus: EventBus) -> None:
+        for each in self._settings.feeds:
+            self._refused += await feed(bus, each, self._say)
+
+    async def _create_topics(self, bus: EventBus) -> None:
+        there = await bus.list_topics()
+        for topic in topics_of(self._router, [each.topic for each in self._settings.feeds]):
+            if topic not in there:
+                await bus.create_topic(topic)
+                self._say(f"created  {topic} with 4 partitions")
+
+    def _greet(self, bus: EventBus) -> None:
+        loop = "uvloop" if uvloop_is_installed() else "asyncio"
+        facts = StartFacts(bus.address, self._settings.group, loop, self._tracing)
+        for line in banner(self._router, facts):
+            self._say(line)
+
+
+def only_error(error: BaseException) -> BaseException:
+    """The one error inside nested groups, or the group where several belong together."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
