@@ -176,7 +176,12 @@ class EventBus:
         self._check_open()
         choices = RunOptions(options.get("group"))
         subscription = await self._running.start(self._wiring(), router.routes, {}, choices)
-        await subscription.ready()
+        try:
+            await subscription.ready()
+        except BaseException:
+            # Raised to the caller, a cancellation too; members that joined meanwhile are to leave again.
+            await self._running.end(subscription)
+            raise
         return subscription
 
     async def run(
@@ -214,6 +219,18 @@ class EventBus:
                 await self._running.end(subscription)
             await subscription.closed()
             return subscription.summary
+
+    async def check(self, router: Router, *, group: str | None = None) -> None:
+        """
+        Whether `run` could serve a router: signatures, options, patterns. Consumes nothing.
+
+        Raises:
+            RouteError: it cannot be served.
+            SettingsError: a broker needs a group and none is named.
+            Exception: the client's own error.
+        """
+        self._check_open()
+        await self._running.plan(self._wiring(), router.routes, {}, group)
 
     def _wiring(self, wrap: Wrap = unwrapped) -> Wiring:
         return Wiring(self._backend, self._publish, self._tracing, wrap)

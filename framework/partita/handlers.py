@@ -88,11 +88,7 @@ def plan_handler(function: Handler) -> HandlerPlan:
     if inspect.isasyncgenfunction(target) or inspect.isgeneratorfunction(target):
         raise RouteError(f"{where}: a handler returns or awaits; it must not yield")
     signature, hints = _signature(function, target, where)
-    parameters = tuple(
-        planned
-        for each in signature.parameters.values()
-        if (planned := _parameter(each, hints.get(each.name, each.annotation), where))
-    )
+    parameters = _parameters(signature, hints, where)
     blocking = not inspect.iscoroutinefunction(target)
     return HandlerPlan(function, name, where, blocking, parameters)
 
@@ -119,12 +115,28 @@ def _signature(
     try:
         signature = inspect.signature(function)
         hints = dict(typing.get_type_hints(inspect.unwrap(target)))
-    except (TypeError, ValueError, NameError) as error:
+    # Annotations are the user's own expressions, evaluated here: they may raise anything.
+    except Exception as error:
         raise RouteError(
             f"{where}: its annotations cannot be read ({error}); every name in them must be "
             "importable in the module that defines it"
         ) from error
     return signature, hints
+
+
+def _parameters(signature: inspect.Signature, hints: dict[str, object], where: str) -> tuple[Parameter, ...]:
+    planned: list[Parameter] = []
+    passed_over = False
+    for each in signature.parameters.values():
+        found = _parameter(each, hints.get(each.name, each.annotation), where)
+        if found is None:
+            passed_over = True
+        elif passed_over and each.kind is each.POSITIONAL_ONLY:
+            raise RouteError(f"{where}: put parameter {each.name!r} before those that keep their defaults")
+        else:
+            # What comes after a default that is kept can only be given by name.
+            planned.append(attrs.evolve(found, keyword=found.keyword or passed_over))
+    return tuple(planned)
 
 
 def _parameter(parameter: inspect.Parameter, hint: object, where: str) -> Parameter | None:
@@ -150,7 +162,7 @@ def _parameter(parameter: inspect.Parameter, hint: object, where: str) -> Parame
 
 def _want(hint: object) -> tuple[Want, str] | None:
     plain = {bytes: Want.VALUE, Message: Want.MESSAGE, Context: Want.CONTEXT}
-    if set(typing.get_args(hint)) == {bytes, type(None)}:
+    if hint == bytes | None:
         return Want.NULLABLE_VALUE, ""
     # Context[Pool] is a Context, and aiokafka's ConsumerRecord[bytes, bytes] a ConsumerRecord.
     base = typing.get_origin(hint) or hint
@@ -204,17 +216,20 @@ def _awaitable(plan: HandlerPlan, limiter: CapacityLimiter | None) -> Callable[.
 
 def _on_loop(function: Handler) -> Callable[..., Awaitable[object]]:
     async def call(*args: object, **kwargs: object) -> object:
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
 
     return call
 
 
 def _in_thread(function: Handler, limiter: CapacityLimiter) -> Callable[..., Awaitable[object]]:
-    def call(*args: object, **kwargs: object) -> Awaitable[object]:
+    async def call(*args: object, **kwargs: object) -> object:
         # Abandoned on cancel: a thread cannot be stopped, and a drain must not wait for one that hangs.
-        return anyio.to_thread.run_sync(
+        result = await anyio.to_thread.run_sync(
             partial(function, *args, **kwargs), limiter=limiter, abandon_on_cancel=True
         )
+        # An `async def` behind a plain decorator looks like a `def`; what it was called for is still to do.
+        return await result if inspect.isawaitable(result) else result
 
     return call
 

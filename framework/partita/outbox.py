@@ -90,6 +90,8 @@ class Outbox:
 
 
 def _error_of(receipt: asyncio.Future[Receipt]) -> Exception | None:
+    if receipt.cancelled():
+        return None
     error = receipt.exception()
     return error if isinstance(error, Exception) else None
 

@@ -1,7 +1,9 @@
 """Router and Route: which function handles what. Collected at import, checked at once, compiled per group."""
 
+import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from re import Pattern, compile, escape
+from re import error as RegexError
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import attrs
@@ -15,7 +17,7 @@ from partita.core.settings import (
     check_topic_name,
     route_settings,
 )
-from partita.handlers import HandlerPlan, plan_handler
+from partita.handlers import HandlerPlan, place_of, plan_handler
 
 if TYPE_CHECKING:
     from partita.bus import EventBus
@@ -92,6 +94,10 @@ class Router:
             SettingsError: a topic's name is not one.
         """
 
+        bare = next((each for each in sources if callable(each)), None)
+        if bare is not None:
+            raise RouteError(f"{place_of(bare)}: name what it reads: @router.handler('some-topic')")
+
         def decorate(function: H) -> H:
             plan = plan_handler(function)
             settings = route_settings(self._defaults, options, plan.where)
@@ -114,7 +120,7 @@ class Router:
             RouteError: a handler of both has the same topic, kind and group.
         """
         for route in other.routes:
-            sources = tuple(_prefixed(prefix, source) for source in route.sources)
+            sources = tuple(_prefixed(prefix, source, route.plan) for source in route.sources)
             self._add(attrs.evolve(route, sources=_checked(sources, route.plan)))
 
     def lifespan(self, function: L) -> L:
@@ -123,8 +129,12 @@ class Router:
         left after the last. What it yields is `context.state`.
 
         Raises:
-            RouteError: this router has a lifespan already.
+            RouteError: this router has a lifespan already, or the function is no async generator.
         """
+        if not inspect.isasyncgenfunction(inspect.unwrap(function)):
+            raise RouteError(
+                f"{place_of(function)}: a lifespan is an 'async def' that yields once what handlers use"
+            )
         if self._lifespan is not None:
             raise RouteError("a router has one lifespan; open the second resource inside the first")
         self._lifespan = function
@@ -158,10 +168,16 @@ def _check_name(topic: str, plan: HandlerPlan) -> None:
         raise RouteError(f"{plan.where}: {error}") from error
 
 
-def _prefixed(prefix: str, source: Source) -> Source:
+def _prefixed(prefix: str, source: Source, plan: HandlerPlan) -> Source:
     if isinstance(source, str):
         return prefix + source
-    return compile(escape(prefix) + f"(?:{source.pattern})", source.flags) if prefix else source
+    try:
+        return compile(escape(prefix) + f"(?:{source.pattern})", source.flags) if prefix else source
+    except RegexError as refused:
+        raise RouteError(
+            f"{plan.where}: {spell(source)} cannot take the prefix {prefix!r} ({refused}); "
+            "give flags to re.compile instead of writing them into the pattern"
+        ) from refused
 
 
 def by_group(routes: Sequence[Route], group: str) -> Iterator[tuple[str, RouteTable[Route]]]:

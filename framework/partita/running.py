@@ -10,7 +10,7 @@ from partita.core.health import Part
 from partita.core.ports import Backend
 from partita.router import Route
 from partita.subscription import Subscription
-from partita.wiring import Lifespan, Wiring, plan_groups
+from partita.wiring import GroupPlan, Lifespan, Wiring, plan_groups
 
 MEMORY_GROUP = "partita"
 DRAIN_SECONDS = 30.0
@@ -43,12 +43,18 @@ class Running:
         self._subscriptions: list[Subscription] = []
 
     def __bool__(self) -> bool:
-        return bool(self._subscriptions)
+        return any(not each.ended for each in self._subscriptions)
 
     @property
     def parts(self) -> Mapping[str, Part]:
         """The health of every consumer and of every partition with a parked message."""
-        return {name: part for each in self._subscriptions for name, part in each.parts.items()}
+        parts: dict[str, Part] = {}
+        for subscription in self._subscriptions:
+            for name, part in subscription.parts.items() if not subscription.ended else ():
+                # Members of one group share its name: a sound one must not hide one in trouble.
+                if name not in parts or not part.healthy:
+                    parts[name] = part
+        return parts
 
     async def start(
         self,
@@ -65,15 +71,26 @@ class Running:
             SettingsError: there is no route, or a broker needs a group and none is named.
             Exception: the client's own error.
         """
-        plans = plan_groups(wiring, routes, self._group(routes, options.group), states)
-        # Two patterns for one topic are found before anything is consumed, for the topics there are.
-        for topic in await self._backend.list_topics():
-            for plan in plans:
-                plan.routes(topic)
+        plans = await self.plan(wiring, routes, states, options.group)
         subscription = Subscription(self._backend, plans, options.drain_timeout)
         self._subscriptions.append(subscription)
         subscription.start()
         return subscription
+
+    async def plan(
+        self,
+        wiring: Wiring,
+        routes: Sequence[Route],
+        states: Mapping[Lifespan, object],
+        group: str | None,
+    ) -> Sequence[GroupPlan]:
+        """What would be started for *routes*; nothing is consumed. Raises as `start` does."""
+        plans = plan_groups(wiring, routes, self._group(routes, group), states)
+        # Two patterns for one topic are found before anything is consumed, for the topics there are.
+        for topic in await self._backend.list_topics():
+            for plan in plans:
+                plan.routes(topic)
+        return plans
 
     def _group(self, routes: Sequence[Route], group: str | None) -> str:
         if not routes:

@@ -73,6 +73,11 @@ class Subscription:
         return FailureKind.CRASH
 
     @property
+    def ended(self) -> bool:
+        """Whether it was drained."""
+        return self._drained.is_set()
+
+    @property
     def handled(self) -> int:
         """Messages whose handler finished, so far."""
         return sum(each.handled for each in self.consumers)

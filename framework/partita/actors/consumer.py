@@ -107,6 +107,7 @@ class Consumer:
         Raises:
             Exception: the client's own error, or what makes a topic unservable.
         """
+        self._fault = None
         self._subscription = self._subscribe(self.settings.membership)
         self._committer = Committer(self._subscription, self._owned, self.settings.policy)
         self._supervisor = Supervisor(f"consumer {self.name}", Supervision(), _judge_child)
@@ -188,13 +189,20 @@ class Consumer:
         await self._committer.commit()
 
     def _drop(self, going: Iterable[Partition]) -> None:
+        # There are partitions, so there are both; and without partitions nothing is done here.
+        supervisor, committer = self._supervisor, self._committer
         for partition in going:
+            # A drain, a revocation and a loss of one partition may overlap.
+            if self.partitions.get(partition.name) is not partition:
+                continue
             partition.lease.end()
+            partition.drained.set()
             self._handled_before += partition.handled
-            self.partitions.pop(partition.name, None)
-            if self._supervisor is not None and self._committer is not None:
-                self._supervisor.discard(_task_name(partition))
-                self._committer.forget(partition.name)
+            del self.partitions[partition.name]
+            assert supervisor is not None
+            assert committer is not None
+            supervisor.discard(_task_name(partition))
+            committer.forget(partition.name)
 
     async def drain(self) -> None:
         """Take nothing new, finish what is in hand, commit, and stop; `run` then leaves the group."""
@@ -223,13 +231,13 @@ class Consumer:
 
     def finished(self, count: int) -> None:
         """A pump has handled *count* more messages."""
-        if self._committer is not None:
-            self._committer.finished(count)
+        assert self._committer is not None  # set before a pump starts
+        self._committer.finished(count)
 
     def idle(self) -> None:
         """A pump has nothing left to do."""
-        if self._committer is not None:
-            self._committer.idle()
+        assert self._committer is not None  # set before a pump starts
+        self._committer.idle()
 
     def stop_requested(self, error: BaseException) -> None:
         """A handler asked the process to stop."""

@@ -8,6 +8,8 @@ when the pump crashes it starts again with what stands here, so that no message 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
+from typing import NoReturn
 
 import anyio
 import attrs
@@ -101,6 +103,7 @@ class Partition:
         self._fetches: deque[Fetch] = deque()
         self._reading: Iterator[object] = iter(())
         self._fetch: Fetch | None = None
+        self._last: object = None
         self._waiter: asyncio.Future[None] | None = None
 
     @property
@@ -122,9 +125,15 @@ class Partition:
     def advance(self) -> bool:
         """Take the next message in hand; False when there is none."""
         while True:
-            for record in self._reading:
-                self.record, self.attempt = record, 1
-                return True
+            try:
+                for record in self._reading:
+                    self.record, self.attempt = record, 1
+                    return True
+            except Exception as error:
+                # An iterator that raised once may say "exhausted" from then on, and what it did not
+                # hand out would be committed unread.
+                self._reading = iter(partial(_raise, error), None)
+                raise
             self._exhausted()
             if not self._fetches:
                 return False
@@ -139,7 +148,7 @@ class Partition:
 
     def finish(self) -> None:
         """The message in hand is handled."""
-        self.record = None
+        self._last, self.record = self.record, None
         self.handled += 1
         self.parked = self.retry_at = None
 
@@ -148,6 +157,9 @@ class Partition:
         """The offset that may be committed: the message in hand, else what was read to."""
         if self.record is not None:
             return self.routes.reader.offset(self.record)
+        # Read here and not after each message: this is asked for about once a second.
+        if self._last is not None:
+            self.ledger.read_to(self.routes.reader.offset(self._last) + 1)
         return self.ledger.committable
 
     @property
@@ -180,6 +192,9 @@ class Partition:
         """Wait *seconds*, or until nothing new may be started; more messages do not end it."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
+        if seconds <= 0:
+            # A handler that fails without waiting for anything must not keep the loop for itself.
+            await asyncio.sleep(0)
         while self.lease.takes_messages and (left := until - loop.time()) > 0:
             await self.wait(left)
 
@@ -189,6 +204,10 @@ class Partition:
 
     def __repr__(self) -> str:
         return f"<Partition {self.name} {self.state}: {self.handled} handled>"
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def _settle(waiter: asyncio.Future[None]) -> None:

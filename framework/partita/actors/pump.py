@@ -8,9 +8,12 @@ plain handler stands no frame.
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable
 from typing import Protocol
+
+import anyio
 
 from partita.actors.partition import BoundRoute, Partition
 from partita.core.health import Parked, describe
@@ -105,6 +108,7 @@ class Pump:
         else:
             partition.retry_at = asyncio.get_running_loop().time() + decision.wait
         await partition.pause(decision.wait)
+        partition.retry_at = None
         partition.attempt += 1
 
     def _park(self, route: BoundRoute | None, error: BaseException) -> None:
@@ -124,5 +128,5 @@ class Pump:
 
 
 def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    # Asked of the scopes: the task's own counter also counts what a handler's library left behind.
+    return anyio.current_effective_deadline() == -math.inf

@@ -7,16 +7,18 @@ decided in `core.restarts`; past the limit it fails in turn, with the child's er
 
 import asyncio
 import logging
+import math
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import takewhile
 
 import anyio
 import attrs
 from anyio.abc import TaskGroup
 
 from partita.core.health import describe
-from partita.core.restarts import Escalate, FailureKind, Restart, Supervision
+from partita.core.restarts import Escalate, FailureKind, Restart, Strategy, Supervision
 
 Run = Callable[[], Awaitable[None]]
 Judge = Callable[[str, BaseException], FailureKind]
@@ -153,8 +155,15 @@ class Supervisor:
     async def _start_later(self, decision: Restart) -> None:
         await anyio.sleep(decision.delay)
         for name in decision.start:
-            if not self._stopping and name in self._children:
+            if not self._stopping and name in self._children and self._may_start(name):
                 self._start(name)
+
+    def _may_start(self, name: str) -> bool:
+        """Whether what *name* builds on runs; if not, the restart of that one starts *name* too."""
+        if self._supervision.strategy is Strategy.ONE_FOR_ONE:
+            return True
+        earlier = takewhile(lambda each: each != name, self._supervision.children)
+        return all(self._children[each].scope is not None for each in earlier)
 
     def _start(self, name: str) -> None:
         child = self._children[name]
@@ -188,15 +197,16 @@ class Supervisor:
 
     async def _stop(self, names: Sequence[str]) -> None:
         for name in names:
-            child = self._children[name]
-            if child.scope is not None:
+            # While one ends, another may be discarded.
+            child = self._children.get(name)
+            if child is not None and child.scope is not None:
                 child.scope.cancel()
                 await child.ended.wait()
 
 
 def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    # Asked of the scopes: the task's own counter also counts what a handler's library left behind.
+    return anyio.current_effective_deadline() == -math.inf
 
 
 def _told(error: BaseException | None) -> str:

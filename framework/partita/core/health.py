@@ -63,6 +63,11 @@ class Parked:
 
 def describe(error: BaseException) -> str:
     """Class and text of *error* on one line, control characters escaped, at most 300 characters."""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    escaped = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    try:
+        text = str(error)
+    # A handler's error class may be broken itself; its message's outcome is to be told all the same.
+    except Exception as broken:  # noqa: BLE001
+        text = f"its text cannot be had ({type(broken).__name__})"
+    told = f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+    escaped = "".join(each if each.isprintable() else repr(each)[1:-1] for each in told)
     return escaped if len(escaped) <= 300 else escaped[:297] + "..."

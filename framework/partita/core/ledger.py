@@ -42,7 +42,9 @@ class Ledger:
         self.position = offset + 1
 
     def finish(self, offset: int) -> None:
-        """The message is dealt with: done, or moved where it is safe."""
+        """The message is dealt with: done, or moved where it is safe. A second time counts for nothing."""
+        if not self._order or offset < self._order[0]:
+            return
         self._done.add(offset)
         while self._order and self._order[0] in self._done:
             self._done.discard(self._order.popleft())

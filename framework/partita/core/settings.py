@@ -74,6 +74,8 @@ class RouteSettings:
             value = getattr(self, option)
             if value is not None and not (isinstance(value, str) and value):
                 return f"{option}={value!r}: give a name"
+        if self.to is not None and not is_topic_name(self.to):
+            return f"to={self.to!r}: give a topic of 1 to 249 letters, digits, '.', '_' or '-'"
         return None
 
 
@@ -118,17 +120,24 @@ def check_option_names(given: Iterable[str], where: str) -> None:
             raise RouteError(f"{where}: there is no option {name!r}; {nearest(name, _NAMES)}")
 
 
-def check_topic_name(topic: object) -> str:
+def is_topic_name(topic: str) -> bool:
     """
-    A topic's name as every broker takes it: 1 to 249 letters, digits, '.', '_' or '-'.
+    Whether every broker takes it: 1 to 249 letters, digits, '.', '_' or '-'.
 
     The rule is Kafka's (`org.apache.kafka.common.internals.Topic`); one rule for all backends lets a
     router move between them.
+    """
+    legal = 0 < len(topic) <= 249 and topic not in (".", "..")
+    return legal and all(c.isascii() and (c.isalnum() or c in "._-") for c in topic)
+
+
+def check_topic_name(topic: object) -> str:
+    """
+    A topic's name as every broker takes it; see `is_topic_name`.
 
     Raises:
         SettingsError: it is not such a name.
     """
-    legal = isinstance(topic, str) and 0 < len(topic) <= 249 and topic not in (".", "..")
-    if not legal or not all(c.isascii() and (c.isalnum() or c in "._-") for c in str(topic)):
+    if not (isinstance(topic, str) and is_topic_name(topic)):
         raise SettingsError(f"{topic!r} is no topic name; use 1 to 249 letters, digits, '.', '_' or '-'")
-    return str(topic)
+    return topic

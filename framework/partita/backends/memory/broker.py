@@ -48,7 +48,7 @@ class MemoryBroker:
             raise SettingsError(f"a topic has 1 partition or more, not {partitions}")
         self._topics[topic] = [[] for _ in range(partitions)]
         for group in self._groups.values():
-            group.topics_changed()
+            group.topics_changed(topic)
 
     def ensure(self, topic: str) -> None:
         """Make a topic on first use."""
@@ -66,7 +66,7 @@ class MemoryBroker:
             raise TopicMissing(topic)
         for group in self._groups.values():
             group.forget(topic)
-            group.topics_changed()
+            group.topics_changed(topic)
 
     def group(self, name: str) -> Group:
         """The group of that name, made on first use."""

@@ -68,9 +68,9 @@ class Group:
             member.take_back()
             self._rebalance()
 
-    def topics_changed(self) -> None:
-        """A topic came or went."""
-        if self._members:
+    def topics_changed(self, topic: str) -> None:
+        """A topic came or went; a group that does not read it is left alone."""
+        if any(_reads(each, topic) for each in self._members):
             self._rebalance()
 
     def forget(self, topic: str) -> None:
@@ -86,12 +86,17 @@ class Group:
         # During the revocation of a generation its members still commit what they drained.
         if member not in self._members or generation != self.generation:
             return False
-        self.committed.update(offsets)
+        # The last commit of a topic that was deleted meanwhile must not hide what is stored in the next
+        # one of that name.
+        topics = self._topics()
+        self.committed.update({at: offset for at, offset in offsets.items() if at.topic in topics})
         return True
 
     def _rebalance(self) -> None:
         self._wanted.set()
-        self._stable.clear()
+        # A new event and not the old one cleared: a named broker may outlive the loop it was made on.
+        if self._stable.is_set():
+            self._stable = asyncio.Event()
         if self._rebalancing is None or self._rebalancing.done():
             self._rebalancing = asyncio.get_running_loop().create_task(self._run())
 
@@ -115,7 +120,8 @@ class Group:
             await asyncio.wait_for(member.listener.revoked(had), REBALANCE_TIMEOUT)
         except TimeoutError:
             _log.warning("a member of %s did not give up its partitions in time", self.name)
-            self._members.remove(member)
+            if member in self._members:
+                self._members.remove(member)
             member.listener.lost(had)
 
     def _shares(self) -> Sequence[list[TopicPartition]]:

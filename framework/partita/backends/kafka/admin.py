@@ -1,0 +1,192 @@
+"""Topics and the ping, over one admin connection that is replaced when it has failed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    NoError,
+    RequestTimedOutError,
+    StaleMetadata,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+
+from partita.backends.kafka import client
+from partita.backends.kafka.settings import KafkaSettings
+from partita.core.errors import Closed, TopicMissing
+
+_PING_WAIT = 5.0  # seconds that one ping waits; the request itself goes on
+_SEEN_TRIES, _SEEN_PAUSE = 200, 0.05
+_BROKEN = (
+    KafkaConnectionError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+    StaleMetadata,
+    KafkaTimeoutError,
+    OSError,
+)
+
+Ask = Callable[[client.Client], Awaitable[Any]]
+
+
+class KafkaAdmin:
+    """
+    Asks the broker about topics, with one client that is built anew after a failed connection.
+
+    Args:
+        settings: servers, options and deadlines.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._client: client.Client | None = None
+        self._starting = asyncio.Lock()
+        self._pinging: asyncio.Task[Any] | None = None
+        self._closed = False
+
+    async def open(self) -> None:
+        """Connect. Raises KafkaConnectionError when no broker can be reached."""
+        await self._connected()
+
+    async def _connected(self) -> client.Client:
+        async with self._starting:
+            if self._closed:
+                raise Closed("the bus is closed")
+            if self._client is None:
+                made = client.make(AIOKafkaAdminClient, **self._settings.admin())
+                await client.start(made, self._settings.deadlines.start)
+                self._client = made
+            return self._client
+
+    async def _ask(self, ask: Ask) -> Any:
+        """
+        The answer to one request.
+
+        Raises:
+            KafkaTimeoutError: none within the request deadline.
+            Exception: the client's own error.
+        """
+        used = await self._connected()
+        task = client.begin(_as_coroutine(ask, used))
+        seconds = self._settings.deadlines.request
+        if not await client.ended(task, seconds):
+            client.leave(task)
+            self._replace(used)
+            raise KafkaTimeoutError(f"the broker gave no answer within {seconds:g} s")
+        if isinstance(task.exception(), _BROKEN):
+            self._replace(used)
+        return task.result()
+
+    def _replace(self, used: client.Client) -> None:
+        if self._client is used:
+            self._client = None
+            client.leave(client.begin(client.end(used, 1.0)))
+
+    async def ping(self) -> None:
+        """
+        Ask the broker for its metadata. Several pings share one request, which is never cancelled.
+
+        Raises:
+            KafkaTimeoutError: no answer within 5 s; the next ping waits for the same one.
+            Exception: the client's own error.
+        """
+        if self._pinging is None:
+            self._pinging = client.begin(self._ask(lambda admin: admin.describe_topics([])))
+        pinging = self._pinging
+        if not await client.ended(pinging, _PING_WAIT):
+            raise KafkaTimeoutError(f"the broker gave no answer within {_PING_WAIT:g} s")
+        if self._pinging is pinging:
+            self._pinging = None
+        pinging.result()
+
+    async def create_topic(self, topic: str, partitions: int, replication: int) -> None:
+        """
+        Make a topic and wait until the broker tells its partitions' leaders.
+
+        Raises:
+            TopicAlreadyExistsError: there is one of this name.
+            Exception: the client's own error, by the broker's code.
+        """
+        new = client.make(NewTopic, topic, partitions, replication)
+        answer = await self._ask(lambda admin: admin.create_topics([new]))
+        for _, code, *text in answer.topic_errors:
+            _check(code, *text)
+        await self._wait_until(lambda seen: _is_ready(seen.get(topic), partitions))
+
+    async def delete_topic(self, topic: str) -> None:
+        """
+        Delete a topic and wait until the broker names it no more.
+
+        Raises:
+            TopicMissing: there is none.
+            Exception: the client's own error, by the broker's code.
+        """
+        answer = await self._ask(lambda admin: admin.delete_topics([topic]))
+        for _, code in answer.topic_error_codes:
+            if for_code(code) is UnknownTopicOrPartitionError:
+                raise TopicMissing(topic)
+            _check(code)
+        await self._wait_until(lambda seen: topic not in seen)
+
+    async def _wait_until(self, seen: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Look until the change is seen, for up to the request deadline; it was made in any case."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.deadlines.request
+        for _ in range(_SEEN_TRIES):
+            if seen(await self._described()) or loop.time() >= deadline:
+                return
+            await asyncio.sleep(_SEEN_PAUSE)
+
+    async def _described(self) -> Mapping[str, Any]:
+        topics = await self._ask(lambda admin: admin.describe_topics(None))
+        return {each["topic"]: each for each in topics}
+
+    async def list_topics(self) -> Mapping[str, int]:
+        """Each topic's number of partitions, the broker's internal topics left out."""
+        described = await self._described()
+        return {
+            topic: len(each["partitions"])
+            for topic, each in sorted(described.items())
+            if not each.get("is_internal", topic.startswith("__"))
+        }
+
+    async def largest_batch(self, topic: str) -> int:
+        """The topic's `max.message.bytes`."""
+        wanted = client.make(ConfigResource, ConfigResourceType.TOPIC, topic, {"max.message.bytes": None})
+        answers = await self._ask(lambda admin: admin.describe_configs([wanted]))
+        code, text, _, _, entries = answers[0].resources[0]
+        _check(code, text)
+        return int(entries[0][1])
+
+    async def close(self) -> None:
+        """Close the connection, within the close deadline. Does not raise."""
+        self._closed = True
+        used, self._client = self._client, None
+        if used is not None:
+            await client.end(used, self._settings.deadlines.close)
+        if self._pinging is not None:
+            client.leave(self._pinging)
+
+
+async def _as_coroutine(ask: Ask, used: client.Client) -> Any:
+    return await ask(used)
+
+
+def _check(code: int, text: str | None = None) -> None:
+    """Raise the client's own error for a broker's code, with the broker's words."""
+    error = for_code(code)
+    if error is not NoError:
+        raise error(text or "")
+
+
+def _is_ready(topic: Mapping[str, Any] | None, partitions: int) -> bool:
+    if topic is None or topic["error_code"] != 0:
+        return False
+    led = [each for each in topic["partitions"] if each["leader"] >= 0]
+    return len(led) >= partitions

@@ -1,0 +1,83 @@
+"""The Kafka backend: publisher, admin and memberships of one address."""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiokafka.errors import KafkaConnectionError, KafkaError, NoBrokersAvailable, NodeNotReadyError
+
+from partita.backends.kafka.admin import KafkaAdmin
+from partita.backends.kafka.client import probe
+from partita.backends.kafka.publisher import KafkaPublisher
+from partita.backends.kafka.records import KafkaReader
+from partita.backends.kafka.settings import KafkaSettings
+from partita.backends.kafka.subscription import KafkaSubscription
+from partita.core.ports import Membership
+
+
+class KafkaBackend:
+    """
+    Everything that a bus does with a Kafka cluster.
+
+    Four connections to a broker serve one membership and publishing: two of its consumer, one of the
+    producer (made on first use), one of the admin client.
+
+    Args:
+        settings: servers, options and deadlines.
+
+    Raises:
+        SettingsError: the installed aiokafka is not one that this backend knows.
+    """
+
+    system = "kafka"
+    reader = KafkaReader()
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        probe()
+        self.settings = settings
+        self.address = settings.address
+        self._admin = KafkaAdmin(settings)
+        self.publisher = KafkaPublisher(settings, self._admin.largest_batch)
+        self._subscriptions: set[KafkaSubscription] = set()
+
+    async def open(self) -> None:
+        """Connect the admin client. Raises KafkaConnectionError when no broker can be reached."""
+        await self._admin.open()
+
+    async def close(self) -> None:
+        """Close what is still open: memberships, publisher, admin; each within the close deadline."""
+        await asyncio.gather(*[each.close() for each in list(self._subscriptions)])
+        await self.publisher.close()
+        await self._admin.close()
+
+    def subscription(self, membership: Membership) -> KafkaSubscription:
+        """A new member, not joined yet."""
+        made = KafkaSubscription(self.settings, membership, self._subscriptions.discard)
+        self._subscriptions.add(made)
+        return made
+
+    async def create_topic(self, topic: str, *, partitions: int, replication: int) -> None:
+        """Make a topic. Raises the client's own error, TopicAlreadyExistsError when it exists."""
+        await self._admin.create_topic(topic, partitions, replication)
+
+    async def delete_topic(self, topic: str) -> None:
+        """Delete a topic and what is in it. Raises TopicMissing."""
+        await self._admin.delete_topic(topic)
+
+    async def list_topics(self) -> Mapping[str, int]:
+        """Each topic's number of partitions, the broker's internal topics left out."""
+        return await self._admin.list_topics()
+
+    async def ping(self) -> None:
+        """Ask a broker for its metadata; an answer takes at most 5 s. Raises the client's own error."""
+        await self._admin.ping()
+
+    def is_retriable(self, error: BaseException) -> bool:
+        """Whether the broker may well take the same request a little later, in the client's opinion."""
+        if isinstance(error, KafkaError):
+            return bool(error.retriable)
+        return isinstance(error, OSError)  # a TimeoutError is one
+
+    def is_unreachable(self, error: BaseException) -> bool:
+        """Whether no connection to a broker could be made."""
+        kinds = (KafkaConnectionError, NodeNotReadyError, NoBrokersAvailable, ConnectionError)
+        return isinstance(error, kinds)

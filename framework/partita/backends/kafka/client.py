@@ -1,0 +1,265 @@
+"""
+Starting and ending aiokafka's clients within a bounded time; all that is done with their private names.
+
+No call of a living client is ever cancelled: cancelled polls and stops leave it half broken for good
+(K13, K38, K39; aiokafka 0.14). A call runs in a task of its own and is waited for up to a deadline. Only
+a client that is being thrown away has its tasks cancelled.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextvars import Context
+from typing import Any, TypeVar
+
+import aiokafka
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.producer.sender import Sender
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+
+from partita.core.errors import SettingsError
+from partita.core.ports import TopicPartition as PortPartition
+
+T = TypeVar("T")
+# aiokafka has no types to check against: its objects are Any in this package.
+Client = Any
+
+PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (AIOKafkaClient, ("_conns", "_sync_task", "set_topics")),
+    (AIOKafkaConsumer, ("_client", "_subscription", "_coordinator", "_fetcher", "_closed")),
+    (AIOKafkaProducer, ("client", "_sender", "_closed")),
+    (AIOKafkaAdminClient, ("_client", "_closed")),
+    (Sender, ("sender_task",)),
+    (Fetcher, ("_fetch_task", "_pending_tasks")),
+    (SubscriptionState, ("subscribe_pattern", "reassignment_in_progress")),
+    (
+        GroupCoordinator,
+        (
+            "generation",
+            "commit_offsets",
+            "_closing",
+            "_coordination_task",
+            "_heartbeat_task",
+            "_commit_refresh_task",
+        ),
+    ),
+)
+# At DEBUG these write the SASL password, and every key and value that is sent (aiokafka 0.14).
+TALKATIVE = ("aiokafka.conn", "aiokafka.producer", "aiokafka.producer.producer")
+_CANCEL_ROUNDS, _CANCEL_WAIT = 4, 0.25
+_left: set[asyncio.Task[Any]] = set()
+_log = logging.getLogger("partita.kafka")
+
+
+def probe(private: Iterable[tuple[type, Sequence[str]]] = PRIVATE) -> None:
+    """
+    Look for each private name that is used here, and keep the client's loggers from telling secrets.
+
+    Args:
+        private: classes and the names that they, or their instances once made, must have.
+
+    Raises:
+        SettingsError: the installed client lacks one.
+    """
+    for owner, names in private:
+        made = owner.__init__.__code__.co_names  # type: ignore[misc] # attributes are made there
+        for name in names:
+            if not hasattr(owner, name) and name not in made:
+                raise SettingsError(
+                    f"aiokafka {aiokafka.__version__} has no {owner.__name__}.{name} any more; "
+                    "install aiokafka>=0.14,<0.15"
+                )
+    for name in TALKATIVE:
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.level, logging.INFO))
+
+
+def make(kind: Callable[..., Any], *arguments: Any, **options: Any) -> Client:
+    """An object of the client's."""
+    return kind(*arguments, **options)
+
+
+def begin(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Run a call in a task without our context, or a span of ours would be the parent of all it starts."""
+    return asyncio.get_running_loop().create_task(call, context=Context())
+
+
+async def ended(task: asyncio.Future[Any], seconds: float) -> bool:
+    """Wait for *task* up to *seconds*; it goes on when it takes longer."""
+    await asyncio.wait({task}, timeout=seconds)
+    return task.done()
+
+
+def leave(task: asyncio.Task[Any]) -> None:
+    """Let a task that nobody waits for any more go on to its end, and say how it ended if badly."""
+    _left.add(task)
+    task.add_done_callback(_ended_alone)
+
+
+def _ended_alone(task: asyncio.Task[Any]) -> None:
+    _left.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        _log.info("a call that was no longer waited for ended with %s", type(error).__name__)
+
+
+async def start(client: Client, seconds: float) -> None:
+    """
+    Start a client; one that does not start leaves nothing behind.
+
+    Raises:
+        KafkaConnectionError: nothing answered within *seconds*, or no server could be connected.
+        Exception: the client's own error.
+    """
+    task = begin(client.start())
+    try:
+        in_time = await ended(task, seconds)
+    except asyncio.CancelledError:
+        # The client is half connected: it is ended in a task of its own, whenever its start ends.
+        leave(begin(_end_after(task, client)))
+        raise
+    if not in_time:
+        leave(begin(_end_after(task, client)))
+        raise KafkaConnectionError(f"no broker answered within {seconds:g} s")
+    if task.cancelled() or task.exception():
+        await force(client)
+    task.result()
+
+
+async def _end_after(task: asyncio.Task[Any], client: Client) -> None:
+    """A start that is left alone ends by the client's own timeouts; this gives it a minute."""
+    await ended(task, 60.0)
+    await force(client, (task,))
+
+
+async def end(client: Client, seconds: float) -> None:
+    """Stop a client in good order for up to *seconds*, then by force. Does not raise errors of its own."""
+    task: asyncio.Task[Any] = begin(_stop(client))
+    try:
+        in_time = await ended(task, seconds)
+    except asyncio.CancelledError:
+        # The stop is half done and cannot be repeated (K39): the rest happens in a task of its own.
+        leave(begin(force(client, (task,))))
+        raise
+    # A stop may raise CancelledError though nobody cancelled it, and then leaves sockets open (K38).
+    if not in_time or task.cancelled() or task.exception():
+        await force(client, (task,))
+
+
+async def _stop(client: Client) -> None:
+    stop = "close" if isinstance(client, AIOKafkaAdminClient) else "stop"
+    await getattr(client, stop)()
+
+
+async def force(client: Client, also: Iterable[asyncio.Task[Any]] = ()) -> None:
+    """End a client that is thrown away: its tasks, *also* those given, and its sockets."""
+    client._closed = True
+    network = _network(client)
+    tasks = {task for task in (*_tasks(client), *also) if task is not None and not task.done()}
+    closing = getattr(getattr(client, "_coordinator", None), "_closing", None)
+    if closing is not None and not closing.done():
+        closing.set_result(None)
+    # Several rounds: some of these catch the first cancellation and then wait for requests.
+    for _ in range(_CANCEL_ROUNDS):
+        _disconnect(network)
+        tasks = {task for task in tasks if not task.done()}
+        if not tasks:
+            break
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_CANCEL_WAIT)
+    _disconnect(network)
+
+
+def _network(client: Client) -> Client:
+    return client.client if isinstance(client, AIOKafkaProducer) else client._client
+
+
+def _disconnect(network: Client) -> None:
+    if network._sync_task is not None:
+        network._sync_task.cancel()
+    for connection in list(network._conns.values()):
+        connection.close()
+
+
+def _tasks(client: Client) -> list[asyncio.Task[Any] | None]:
+    """The tasks that a client has running."""
+    if isinstance(client, AIOKafkaProducer):
+        return [client._sender.sender_task]
+    if isinstance(client, AIOKafkaAdminClient):
+        return []
+    coordinator, fetcher = client._coordinator, client._fetcher
+    tasks: list[asyncio.Task[Any] | None] = []
+    if coordinator is not None:
+        tasks += [
+            coordinator._coordination_task,
+            coordinator._heartbeat_task,
+            coordinator._commit_refresh_task,
+        ]
+    if fetcher is not None:
+        tasks += [fetcher._fetch_task, *fetcher._pending_tasks]
+    return tasks
+
+
+def check(consumer: Client) -> None:
+    """
+    Look after those tasks of a consumer whose end no poll would notice (K19, aiokafka 0.14).
+
+    Raises:
+        Exception: the error that ended one.
+    """
+    for task in (consumer._fetcher._fetch_task, consumer._client._sync_task):
+        if task.done():
+            task.result()
+            raise KafkaError("a task that the consumer cannot do without has ended")
+
+
+def is_member(consumer: Client) -> bool:
+    """
+    Whether the broker still knows this member, as far as the client has heard.
+
+    After a lost session the client resets its generation and then calls the revoke callback; a commit
+    there would pass for one from outside the group (K7, aiokafka issue 344, 0.14).
+    """
+    return consumer._coordinator is not None and consumer._coordinator.generation > 0
+
+
+async def commit(consumer: Client, offsets: Mapping[PortPartition, int]) -> None:
+    """
+    Commit without the client's check of the assignment.
+
+    When a pattern meets a new topic the client replaces its subscription at once and then refuses the
+    commits of the revocation that follows (0.14). What is ours is checked by the caller.
+    """
+    wanted = {TopicPartition(*at): OffsetAndMetadata(offset, "") for at, offset in offsets.items()}
+    await consumer._coordinator.commit_offsets(None, wanted)
+
+
+def is_rebalancing(consumer: Client) -> bool:
+    """Whether an assignment is being given up or waited for."""
+    return bool(consumer._subscription.reassignment_in_progress)
+
+
+def is_alive(producer: Client) -> bool:
+    """Whether the producer's tasks run; once one has ended nothing is ever sent again (K18, K19)."""
+    tasks = (producer._sender.sender_task, producer.client._sync_task)
+    running = [task is not None and not task.done() for task in tasks]
+    return all(running) and not producer._closed
+
+
+def subscribe_matching(
+    consumer: Client, matcher: object, listener: aiokafka.ConsumerRebalanceListener
+) -> None:
+    """
+    Subscribe to each topic for whose name `matcher.match(name)` is true, also those made later.
+
+    The public call takes one expression only, and several cannot always be joined into one: their flags
+    and group names may collide.
+    """
+    consumer._subscription.subscribe_pattern(pattern=matcher, listener=listener)
+    consumer._client.set_topics([])

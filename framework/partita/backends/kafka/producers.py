@@ -1,0 +1,97 @@
+"""The one producer that runs, and its replacement when it has failed."""
+
+import asyncio
+
+import attrs
+from aiokafka import AIOKafkaProducer
+
+from partita.backends.kafka import client
+from partita.backends.kafka.settings import KafkaSettings
+from partita.core.errors import Closed
+
+_GRACE = 5.0  # seconds in which a producer that is replaced may finish the batches of other partitions
+
+
+@attrs.define(eq=False)
+class Running:
+    """
+    A started producer.
+
+    Attributes:
+        producer: the client's object.
+        gone: done when it has ended; what it had not acknowledged by then never is.
+    """
+
+    producer: client.Client
+    gone: asyncio.Future[None]
+
+
+class Producers:
+    """Starts a producer on first use, and a new one after `retire`: a failed one is never repaired."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._running: Running | None = None
+        self._starting: asyncio.Task[Running] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def get(self) -> Running:
+        """
+        The producer that runs; started now if there is none.
+
+        Raises:
+            Closed: the publisher is closed.
+            KafkaConnectionError: no broker could be reached within the start deadline.
+            Exception: the client's own error.
+        """
+        if self._closed:
+            raise Closed("the publisher is closed")
+        if self._running is not None and not client.is_alive(self._running.producer):
+            self.retire(self._running)
+        if self._running is not None:
+            return self._running
+        if self._starting is None:
+            self._starting = client.begin(self._start())
+        starting = self._starting
+        # Several wait for one start; one of them that is cancelled must not take it from the others.
+        await asyncio.wait({starting})
+        return starting.result()
+
+    async def _start(self) -> Running:
+        try:
+            producer = client.make(AIOKafkaProducer, **self._settings.producer())
+            await client.start(producer, self._settings.deadlines.start)
+            running = Running(producer, asyncio.get_running_loop().create_future())
+            self._running = running
+        finally:
+            self._starting = None
+        if self._closed:
+            await self.retire(running, 0.0)
+            raise Closed("the publisher is closed")
+        return running
+
+    def retire(self, running: Running, grace: float = _GRACE) -> asyncio.Future[None]:
+        """Use this producer no more; returns what is done when it has ended, after *grace* at most."""
+        if self._running is running:
+            self._running = None
+        task = client.begin(self._end(running, grace))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return running.gone
+
+    async def _end(self, running: Running, grace: float) -> None:
+        try:
+            await client.end(running.producer, grace)
+        finally:
+            if not running.gone.done():
+                running.gone.set_result(None)
+
+    async def close(self, seconds: float) -> None:
+        """End the producer, in good order within *seconds*, and wait for those that are still ending."""
+        self._closed = True
+        if self._running is not None:
+            self.retire(self._running, seconds)
+        ending = {*self._ending, *([self._starting] if self._starting else [])}
+        if ending:
+            await asyncio.wait(ending, timeout=seconds + 2.0)
