@@ -85,9 +85,12 @@ class Worker:
 
     async def _main(self) -> None:
         stop, loop = anyio.Event(), asyncio.get_running_loop()
-        ladder = StopLadder(
-            lambda: loop.call_soon_threadsafe(stop.set), self._settings.drain_timeout, self._say
-        )
+
+        def ask() -> None:
+            # Called from a signal handler, at any point of whatever the loop is doing.
+            loop.call_soon_threadsafe(stop.set)
+
+        ladder = StopLadder(ask, self._settings.drain_timeout, self._say)
         with ladder.installed():
             async with anyio.create_task_group() as tasks:
                 bus = open_bus(self._settings.bus)

@@ -133,7 +133,8 @@ def format_storage(java: Sequence[str], folder: Path) -> None:
     Raises:
         BrokerError: it could not.
     """
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # An id that begins with "-" is an option to the tool's argument parser: one in 64 would.
+    cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
     arguments = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", "server.properties"]
     done = subprocess.run([*java, *arguments], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:

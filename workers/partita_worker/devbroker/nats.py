@@ -67,8 +67,10 @@ def greets(port: int) -> bool:
     Raises:
         OSError: nobody listens, or nothing came back in time.
     """
-    with socket.create_connection((HOST, port), PROBE_SECONDS) as connection:
-        with connection.makefile("rb") as lines:
-            introduction = lines.readline()
-            connection.sendall(HELLO)
-            return b'"jetstream":true' in introduction and lines.readline().startswith(b"PONG")
+    with (
+        socket.create_connection((HOST, port), PROBE_SECONDS) as connection,
+        connection.makefile("rb") as lines,
+    ):
+        introduction = lines.readline()
+        connection.sendall(HELLO)
+        return b'"jetstream":true' in introduction and lines.readline().startswith(b"PONG")

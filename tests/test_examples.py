@@ -1,0 +1,55 @@
+"""Every example runs alone and prints what its reader is told to expect."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+OUTPUT = {
+    "hello": ["hello world, from greetings at offset 0", "handled 1, failed 0"],
+    "kinds": ["booked +12.50 at bills/0@0", "booked -3.00 at bills/0@1", "handled 4, failed 0"],
+    "embed_in_your_app": [
+        *(f"shipping order {number} for customer 7" for number in range(5)),
+        "the last order is orders/0@4",
+        "healthy: True",
+    ],
+}
+
+
+@pytest.mark.parametrize("example", sorted(OUTPUT))
+def test_an_example_prints_what_it_promises(example: str) -> None:
+    """The whole output, line by line, and nothing on standard error."""
+    command = [sys.executable, f"examples/{example}.py"]
+
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert OUTPUT[example] == done.stdout.splitlines()
+
+
+def test_every_example_is_short_and_has_its_output_checked() -> None:
+    """At most 60 lines each; wordcount has a test of its own below."""
+    assert {each.stem for each in EXAMPLES} == {*OUTPUT, "wordcount"}
+    assert [each.name for each in EXAMPLES if len(each.read_text().splitlines()) > 60] == []
+
+
+def test_wordcount_counts_what_the_file_holds() -> None:
+    """The ten most frequent words with their counts are those of a Counter over the file."""
+    words = Counter(re.findall(r"[a-z0-9']+", (ROOT / "README.md").read_text().lower()))
+    expected = sorted(words.items(), key=lambda each: (-each[1], each[0]))[:10]
+    command = [sys.executable, "-m", "partita_worker", "run", "examples.wordcount:router"]
+
+    done = subprocess.run(
+        [*command, "--feed", "lines=README.md", "--burst"], capture_output=True, text=True, cwd=ROOT
+    )
+
+    printed = [line.split() for line in done.stdout.splitlines() if re.fullmatch(r" +\d+  \S+", line)]
+    assert done.returncode == 0, done.stderr
+    assert [(word, str(count)) for word, count in expected] == [(word, n) for n, word in printed]
+    lines = len((ROOT / "README.md").read_bytes().splitlines())
+    assert f"handled {lines}, failed 0" in done.stdout

@@ -1,0 +1,117 @@
+"""`worker`: finds the command, reads its arguments, runs it, and turns how it ended into an exit code."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+import attrs
+
+from partita_worker import arguments
+from partita_worker.exits import ExitCode
+from partita_worker.failures import CommandFailed
+from partita_worker.settings import fill_in
+
+Declare = Callable[[argparse.ArgumentParser], None]
+Execute = Callable[[argparse.Namespace], ExitCode]
+
+
+@attrs.frozen
+class Command:
+    """
+    One command.
+
+    Args:
+        help: one line.
+        declare: adds its arguments to a parser.
+        module: where it is done, loaded when it is asked for.
+        function: its name there.
+    """
+
+    help: str
+    declare: Declare
+    module: str
+    function: str = "execute"
+
+    def load(self) -> Execute:
+        """What runs it."""
+        execute: Execute = getattr(import_module(f"partita_worker.commands.{self.module}"), self.function)
+        return execute
+
+
+COMMANDS: Mapping[str, Command] = {
+    "run": Command("run a router", arguments.run, "run"),
+    "check": Command(
+        "import a router, look at its handlers and topics, consume nothing", arguments.check, "check", "check"
+    ),
+    "routes": Command("print the routes of a router", arguments.routes, "check", "routes"),
+    "publish": Command("publish each line of a file or of standard input", arguments.publish, "publish"),
+    "tail": Command("print the messages of a topic", arguments.tail, "tail"),
+    "topics": Command("list, create and delete topics", arguments.topics, "topics"),
+    "broker": Command("a real local Kafka or NATS, from packages", arguments.broker, "broker"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run one command line and return its exit code.
+
+    Args:
+        argv: the arguments after the program's name; default: those of this process.
+
+    Raises:
+        SystemExit: help was asked for, or the arguments cannot be read.
+    """
+    parsed = parser().parse_args(argv)
+    try:
+        fill_in(parsed, getattr(parsed, "settings", ()), os.environ)
+        return COMMANDS[parsed.command].load()(parsed)
+    except KeyboardInterrupt:
+        return 130
+    except CommandFailed as error:
+        # Here as well as below, because it needs nothing loaded.
+        return fail(error.code, str(error))
+    except BrokenPipeError:
+        # Whoever read our output, such as `head`, has enough; what Python still holds has no reader.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:  # noqa: BLE001 - the last one to know; it prints what it does not know
+        return conclude(error, getattr(parsed, "bus", None))
+
+
+def conclude(error: Exception, bus_url: str | None) -> int:
+    """Say what ended a command; an error that nobody foresaw keeps its traceback."""
+    from partita_worker.verdicts import judge
+
+    verdict = judge(error, bus_url)
+    if verdict is None:
+        traceback.print_exception(error)
+        return ExitCode.BUG
+    return fail(verdict.code, verdict.text)
+
+
+def fail(code: ExitCode, text: str) -> int:
+    """Print one paragraph on standard error."""
+    print(text if text.startswith("Traceback") else f"worker: {text}", file=sys.stderr)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    codes = "\n".join(f"  {code.value}  {code.meaning}" for code in ExitCode)
+    made = argparse.ArgumentParser(
+        "worker",
+        description="Message workers on Kafka, NATS JetStream and memory.",
+        epilog=f"exit codes:\n{codes}\n  128+n  ended at once by a second signal n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("--version", action="version", version=f"partita {version('partita')}")
+    commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.help, description=command.help, allow_abbrev=False)
+        command.declare(sub)
+    return made

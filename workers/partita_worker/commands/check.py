@@ -1,0 +1,50 @@
+"""`worker check` and `worker routes`: look at a router and its topics without consuming anything."""
+
+import argparse
+
+import anyio
+
+from partita import Router, open_bus
+from partita_worker.banner import describe_route, topics_of
+from partita_worker.exits import ExitCode
+from partita_worker.loading import load
+
+
+def routes(arguments: argparse.Namespace) -> ExitCode:
+    """Print each route on a line."""
+    for route in _router(arguments).routes:
+        print(describe_route(route))
+    return ExitCode.OK
+
+
+def check(arguments: argparse.Namespace) -> ExitCode:
+    """
+    Import the router, check what its handlers ask for, and that its topics exist.
+
+    Raises:
+        PartitaError: what was asked cannot be done.
+        Exception: the client's own error.
+    """
+    router = _router(arguments)
+    print(f"imported {arguments.target}: {_counted(len(router.routes), 'route')}")
+    return anyio.run(_check, router, arguments)
+
+
+async def _check(router: Router, arguments: argparse.Namespace) -> ExitCode:
+    async with open_bus(arguments.bus) as bus:
+        await bus.check(router, group=arguments.group)
+        there = await bus.list_topics()
+        print(f"reached {bus.address}: {_counted(len(there), 'topic')}")
+        # On memory a topic comes into being on first use.
+        missing = [] if bus.system == "memory" else [t for t in topics_of(router) if t not in there]
+    for topic in missing:
+        print(f"missing  {topic}: make it with 'worker topics create {topic} --bus {bus.address}'")
+    return ExitCode.USAGE if missing else ExitCode.OK
+
+
+def _router(arguments: argparse.Namespace) -> Router:
+    return load(arguments.target, Router, arguments.app_dir)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

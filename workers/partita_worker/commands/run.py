@@ -1,0 +1,48 @@
+"""`worker run`: run a router until everything is handled, or until a signal."""
+
+import argparse
+import os
+import sys
+
+from partita import Router
+from partita_worker.exits import ExitCode
+from partita_worker.feed import parse_feed
+from partita_worker.loading import load
+from partita_worker.logs import set_up_logging
+from partita_worker.process import RunSettings, Worker
+from partita_worker.telemetry import set_up
+
+
+def execute(arguments: argparse.Namespace) -> ExitCode:
+    """
+    Run the router that the arguments name.
+
+    Raises:
+        PartitaError: what was asked cannot be done.
+        Exception: the client's own error.
+    """
+    set_up_logging(arguments.log_level, arguments.log_format)
+    settings = RunSettings(
+        bus=arguments.bus,
+        group=arguments.group,
+        burst=arguments.burst,
+        create_topics=arguments.create_topics,
+        drain_timeout=arguments.drain_timeout,
+        feeds=tuple(parse_feed(each) for each in arguments.feed),
+    )
+    router = load(arguments.target, Router, arguments.app_dir)
+    telemetry = set_up(trace=arguments.trace, environ=os.environ, write=_say_block)
+    try:
+        return Worker(settings, router, telemetry.reason, say).run()
+    finally:
+        telemetry.shut_down()
+
+
+def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
+    print(line, flush=True)
+
+
+def _say_block(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

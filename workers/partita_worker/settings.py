@@ -1,0 +1,116 @@
+"""Settings of a command: a flag, else its variable in the environment, else the default."""
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from partita_worker.failures import SettingRefused
+
+PREFIX = "PARTITA_"
+YES = ("1", "true", "yes", "on")
+NO = ("0", "false", "no", "off")
+
+
+@attrs.frozen
+class Setting:
+    """
+    One flag with its variable.
+
+    Args:
+        flag: as it is typed, such as "--drain-timeout"; its variable is PARTITA_DRAIN_TIMEOUT.
+        help: one sentence, default included.
+        default: what holds when neither is given.
+        convert: from the text to the value; raises ValueError with what is wrong.
+        choices: the only texts that are taken; empty: any.
+        metavar: what stands for the value in the help.
+        switch: a flag without a value, on when it is given.
+        repeated: may be given several times; the variable gives one.
+    """
+
+    flag: str
+    help: str
+    default: object = None
+    convert: Callable[[str], object] = str
+    choices: Sequence[str] = ()
+    metavar: str | None = None
+    switch: bool = False
+    repeated: bool = False
+
+    @property
+    def name(self) -> str:
+        """The attribute that holds the value."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return PREFIX + self.name.upper()
+
+    def read(self, text: str) -> object:
+        """
+        The value that a text stands for.
+
+        Raises:
+            ValueError: it stands for none.
+        """
+        if self.switch:
+            return read_switch(text)
+        if self.choices and text not in self.choices:
+            raise ValueError(f"{text!r} is not one of {', '.join(self.choices)}")
+        value = self.convert(text)
+        return (value,) if self.repeated else value
+
+
+def read_switch(text: str) -> bool:
+    """On or off. Raises ValueError."""
+    if text.lower() not in (*YES, *NO):
+        raise ValueError(f"{text!r} is neither 1 nor 0")
+    return text.lower() in YES
+
+
+def add_settings(parser: argparse.ArgumentParser, settings: Iterable[Setting]) -> None:
+    """Declare the flags. One that is not given leaves no trace, so that the environment has its say."""
+    for setting in settings:
+        details: dict[str, Any] = {"help": f"{setting.help} [{setting.variable}]"}
+        if setting.switch:
+            details["action"] = "store_true"
+        else:
+            details.update(metavar=setting.metavar, type=checked(setting.convert))
+            if setting.choices:
+                details["choices"] = setting.choices
+            if setting.repeated:
+                details["action"] = "append"
+        parser.add_argument(setting.flag, dest=setting.name, default=argparse.SUPPRESS, **details)
+
+
+def checked(convert: Callable[[str], object]) -> Callable[[str], object]:
+    """The same conversion, whose complaint argparse prints as it is."""
+
+    def converted(text: str) -> object:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return converted
+
+
+def fill_in(arguments: argparse.Namespace, settings: Iterable[Setting], environ: Mapping[str, str]) -> None:
+    """
+    Give every setting that has no flag its value from the environment, or its default.
+
+    Raises:
+        SettingRefused: a variable cannot be used; the text names it.
+    """
+    for setting in settings:
+        if hasattr(arguments, setting.name):
+            continue
+        # An empty variable is how a shell or a container file says "not set".
+        text = environ.get(setting.variable, "")
+        try:
+            value = setting.read(text) if text else setting.default
+        except ValueError as error:
+            raise SettingRefused(f"{setting.variable} in the environment: {error}") from error
+        setattr(arguments, setting.name, value)

@@ -1,0 +1,92 @@
+"""From an error that ended a command to its exit code and one paragraph."""
+
+import attrs
+
+from partita import (
+    EventBus,
+    MessageTooLarge,
+    PartitaError,
+    RestartLimitReached,
+    RouteError,
+    SettingsError,
+    TopicMissing,
+    open_bus,
+)
+from partita_worker.devbroker.errors import BrokerError
+from partita_worker.exits import ExitCode
+from partita_worker.failures import CommandFailed
+
+CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
+    (SettingsError, ExitCode.SETTINGS),
+    (TopicMissing, ExitCode.USAGE),
+    (RouteError, ExitCode.USAGE),
+    (MessageTooLarge, ExitCode.FAILED_MESSAGES),
+    (RestartLimitReached, ExitCode.SUPERVISOR_GAVE_UP),
+    (BrokerError, ExitCode.USAGE),
+)
+
+
+@attrs.frozen
+class Verdict:
+    """
+    How a command ends.
+
+    Args:
+        code: its exit code.
+        text: one paragraph, or the traceback of the user's own module.
+    """
+
+    code: ExitCode
+    text: str
+
+
+def judge(error: BaseException, bus_url: str | None = None) -> Verdict | None:
+    """
+    What to say about an error; None when nobody foresaw it, and its traceback is to be printed.
+
+    Args:
+        error: what ended the command.
+        bus_url: the bus that the command works with, if any.
+    """
+    error = innermost(error)
+    if isinstance(error, CommandFailed):
+        return Verdict(error.code, str(error))
+    for kind, code in CODES:
+        if isinstance(error, kind):
+            return Verdict(code, with_cause(error))
+    if isinstance(error, OSError) and error.filename is not None:
+        return Verdict(ExitCode.USAGE, f"{error.filename}: {error.strerror}")
+    if isinstance(error, PartitaError) or bus_url is None:
+        return None
+    return unreachable(error, open_bus(bus_url))
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The one error inside groups of one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def with_cause(error: BaseException) -> str:
+    """The text of an error, with the error that is its cause where it promises one."""
+    if isinstance(error, RestartLimitReached) and error.__cause__ is not None:
+        return f"{error} ({described(error.__cause__)})"
+    return str(error)
+
+
+def unreachable(error: BaseException, bus: EventBus) -> Verdict | None:
+    """What to say when no broker answered; None when that is not what happened."""
+    if not bus.is_unreachable(error):
+        return None
+    return Verdict(
+        ExitCode.UNREACHABLE,
+        f"no broker answers at {bus.address} ({described(error)}); look at the address and whether the "
+        f"broker is up, or start one on this machine with 'worker broker up {bus.system}'",
+    )
+
+
+def described(error: BaseException) -> str:
+    """The type and the text of a client's error."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
