@@ -55,6 +55,10 @@ def set_up_logging(level: str, form: str, stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # At INFO the clients tell each step of theirs; what matters of it is told by our own loggers.
+    if logging.getLogger().level == logging.INFO:
+        for name in ("aiokafka", "nats"):
+            logging.getLogger(name).setLevel(logging.WARNING)
     # At DEBUG these two write passwords, keys and values (aiokafka 0.14: conn.py and producer.py).
     for name in ("aiokafka.conn", "aiokafka.producer"):
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import anyio
 import attrs
 
-from partita import EventBus, Router, Summary, open_bus
+from partita import EventBus, Router, Summary, TopicMissing, open_bus
 from partita_worker.banner import StartFacts, banner, closing, topics_of, uvloop_is_installed
 from partita_worker.exits import ExitCode
 from partita_worker.feed import Feed, feed
@@ -107,9 +107,8 @@ class Worker:
 
     async def _serve(self, bus: EventBus) -> None:
         async with bus:
-            self._greet(bus)
-            if self._settings.create_topics:
-                await self._create_topics(bus)
+            await bus.check(self._router, group=self._settings.group)
+            await self._look_at_topics(bus)
             started = time.perf_counter()
             try:
                 await self._handle(bus)
@@ -135,12 +134,17 @@ class Worker:
         for each in self._settings.feeds:
             self._refused += await feed(bus, each, self._say)
 
-    async def _create_topics(self, bus: EventBus) -> None:
-        there = await bus.list_topics()
-        for topic in topics_of(self._router, [each.topic for each in self._settings.feeds]):
-            if topic not in there:
-                await bus.create_topic(topic)
-                self._say(f"created  {topic} with 4 partitions")
+    async def _look_at_topics(self, bus: EventBus) -> None:
+        """Make or refuse topics that are missing, then greet. On memory topics appear on first use."""
+        topics = topics_of(self._router, [each.topic for each in self._settings.feeds])
+        there = topics if bus.system == "memory" else await bus.list_topics()
+        missing = [topic for topic in topics if topic not in there]
+        if missing and not self._settings.create_topics:
+            raise TopicMissing(missing[0])
+        self._greet(bus)
+        for topic in missing:
+            await bus.create_topic(topic)
+            self._say(f"created  {topic} with 4 partitions")
 
     def _greet(self, bus: EventBus) -> None:
         loop = "uvloop" if uvloop_is_installed() else "asyncio"

@@ -1,5 +1,7 @@
 """From an error that ended a command to its exit code and one paragraph."""
 
+import re
+
 import attrs
 
 from partita import (
@@ -53,7 +55,7 @@ def judge(error: BaseException, bus_url: str | None = None) -> Verdict | None:
         return Verdict(error.code, str(error))
     for kind, code in CODES:
         if isinstance(error, kind):
-            return Verdict(code, with_cause(error))
+            return Verdict(code, on_bus(with_cause(error), bus_url))
     if isinstance(error, OSError) and error.filename is not None:
         return Verdict(ExitCode.USAGE, f"{error.filename}: {error.strerror}")
     if isinstance(error, PartitaError) or bus_url is None:
@@ -73,6 +75,13 @@ def with_cause(error: BaseException) -> str:
     if isinstance(error, RestartLimitReached) and error.__cause__ is not None:
         return f"{error} ({described(error.__cause__)})"
     return str(error)
+
+
+def on_bus(text: str, bus_url: str | None) -> str:
+    """A text that names a command which makes a topic, with the bus that the command needs."""
+    if bus_url is None or "'worker topics create " not in text:
+        return text
+    return re.sub("'(worker topics create [^ ']+)'", rf"'\1 --bus {open_bus(bus_url).address}'", text)
 
 
 def unreachable(error: BaseException, bus: EventBus) -> Verdict | None:

@@ -136,9 +136,9 @@ class Supervisor:
         return None
 
     def _escalate(self, ended: Ended, decision: Escalate) -> BaseException | None:
-        _log.error("%s gives up: %s failed: %s", self.name, ended.name, _told(ended.error))
         if decision.limit is None:
-            return ended.error
+            return ended.error  # whoever runs this supervisor is told by the error itself
+        _log.error("%s gives up: %s failed: %s", self.name, ended.name, _told(ended.error))
         decision.limit.__cause__ = ended.error
         return decision.limit
 
