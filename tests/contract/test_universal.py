@@ -25,6 +25,7 @@ subscribers on memory and ten on the brokers, where joining a group fifty times 
 import asyncio
 import uuid
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 
 from tests.contract.world import Inbox, World
 
@@ -192,7 +193,7 @@ def test_subscribers_that_come_and_go_lose_nothing(world: World, inbox: Inbox) -
                     await asyncio.sleep(0)
 
                 subscription = await bus.subscribe(topic, handle, group=name)
-                await inbox.until(lambda values, goal=goal: len(values) >= min(goal, 5000))
+                await inbox.count(min(goal, 5000))
                 await subscription.drain()
 
     asyncio.run(scenario())
@@ -224,7 +225,7 @@ def test_after_a_hundred_failures_each_everything_arrives(world: World, inbox: I
     """Three subscribers fail a hundred times each; then all fifty messages arrive."""
     failed: defaultdict[int, int] = defaultdict(int)
 
-    def failing(number: int):  # type: ignore[no-untyped-def]
+    def failing(number: int) -> Callable[[bytes], Awaitable[None]]:
         async def handle(value: bytes) -> None:
             if failed[number] < 100:
                 failed[number] += 1
@@ -384,7 +385,7 @@ def test_a_new_group_receives_what_is_there_already(world: World, inbox: Inbox) 
             await bus.publish_batch(topic, numbered(100))
             for round_ in range(1, 4):
                 await bus.subscribe(topic, handle, group=group())
-                await inbox.until(lambda values, round_=round_: len(values) >= 100 * round_)
+                await inbox.count(100 * round_)
 
     asyncio.run(scenario())
 
@@ -403,7 +404,7 @@ def test_nothing_is_lost_over_two_restarts_of_the_broker(own_world: World, inbox
             values = numbered(10_000)
             writing = asyncio.create_task(publish_by(bus, 100, topic, values))
             for share in (3333, 5000):
-                await inbox.until(lambda received, share=share: len(set(received)) >= share)
+                await inbox.count(share)
                 if own_world.restart is not None:
                     await own_world.restart()
             await writing

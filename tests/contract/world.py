@@ -69,3 +69,7 @@ class Inbox:
     async def holds(self, expected: set[bytes]) -> None:
         """Wait until each of *expected* was received at least once."""
         await self.until(lambda values: expected <= set(values))
+
+    async def count(self, different: int) -> None:
+        """Wait until this many different values were received."""
+        await self.until(lambda values: len(set(values)) >= different)

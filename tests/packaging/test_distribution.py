@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_plain_install_brings_at_most_eleven_other_distributions(wheel: Path, tmp_path: Path) -> None:
     """Partita and its five dependencies with theirs are twelve distributions or fewer."""
     venv.create(tmp_path, with_pip=True)
-    pip = [tmp_path / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
+    pip: list[str | Path] = [tmp_path / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
 
     run(*pip, "install", "-q", wheel)
     installed = {each["name"] for each in json.loads(run(*pip, "list", "--format", "json"))}

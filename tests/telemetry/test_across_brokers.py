@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from itertools import pairwise
 
 from tests.telemetry.collector import collecting, run_script
 
@@ -60,7 +61,7 @@ def test_publish_kafka_handler_nats_handler_is_one_trace(kafka: str, nats: str) 
     assert told.splitlines()[-2:] == ["1", "1"]
     assert set(chain) == set(spans)
     assert len({span.trace_id for span in spans.values()}) == 1
-    for parent, child in zip(chain, chain[1:], strict=False):
+    for parent, child in pairwise(chain):
         assert spans[child].parent_span_id == spans[parent].span_id
     tree = [line for line in printed.splitlines() if line]
     assert [f"{'  ' * depth}{name}" for depth, name in enumerate(chain, 1)] == [

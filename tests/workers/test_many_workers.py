@@ -1,12 +1,11 @@
 """Several worker processes on one topic: what a crash and a clean stop repeat, from the handlers' own log."""
 
 import signal
-from concurrent.futures import ThreadPoolExecutor
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
 from tests.workers.fleet import Fleet, end_of, wait_until
 
 MESSAGES = 100_000

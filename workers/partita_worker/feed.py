@@ -53,6 +53,11 @@ async def opened(path: str) -> AsyncIterator[BinaryIO]:
         yield file
 
 
+def size_of(path: str) -> int:
+    """The size of a file in bytes; 0 for standard input, where nobody knows. Raises OSError."""
+    return 0 if path == "-" else Path(path).stat().st_size
+
+
 async def lines_of(file: BinaryIO) -> AsyncIterator[Sequence[bytes]]:
     """
     The lines of a file, some at a time. Exactly one newline is taken off the end of each.
@@ -111,8 +116,7 @@ async def feed(bus: EventBus, source: Feed, refused: Callable[[str], None]) -> i
         Exception: the client's own error.
     """
     async with opened(source.path) as file:
-        total = Path(source.path).stat().st_size if source.path != "-" else 0
-        progress = Progress(f"feeding {source.topic}", total)
+        progress = Progress(f"feeding {source.topic}", size_of(source.path))
         window = Window(refused)
         async for lines in lines_of(file):
             for line in lines:

@@ -4,12 +4,11 @@ import argparse
 import asyncio
 import os
 import sys
-from pathlib import Path
 
 from partita import EventBus
 from partita_worker.connecting import broker_bus, check_topic
 from partita_worker.exits import ExitCode
-from partita_worker.feed import Progress, Window, lines_of, opened
+from partita_worker.feed import Progress, Window, lines_of, opened, size_of
 
 
 def execute(arguments: argparse.Namespace) -> ExitCode:
@@ -48,11 +47,6 @@ async def publish_lines(bus: EventBus, arguments: argparse.Namespace) -> tuple[i
     await window.settle()
     progress.end()
     return count - window.failures, window.failures
-
-
-def size_of(path: str) -> int:
-    """The size of a file in bytes; 0 for standard input, where nobody knows. Raises OSError."""
-    return 0 if path == "-" else Path(path).stat().st_size
 
 
 def split_key(line: bytes, separator: bytes) -> tuple[bytes | None, bytes]:
