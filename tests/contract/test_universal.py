@@ -385,7 +385,7 @@ def test_a_new_group_receives_what_is_there_already(world: World, inbox: Inbox) 
             await bus.publish_batch(topic, numbered(100))
             for round_ in range(1, 4):
                 await bus.subscribe(topic, handle, group=group())
-                await inbox.count(100 * round_)
+                await inbox.total(100 * round_)
 
     asyncio.run(scenario())
 

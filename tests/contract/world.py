@@ -73,3 +73,7 @@ class Inbox:
     async def count(self, different: int) -> None:
         """Wait until this many different values were received."""
         await self.until(lambda values: len(set(values)) >= different)
+
+    async def total(self, received: int) -> None:
+        """Wait until this many values were received, repeated ones too."""
+        await self.until(lambda values: len(values) >= received)
