@@ -45,7 +45,7 @@ def load(target: str, kind: type[T], app_dir: str = ".") -> T:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     module = import_by_steps(name, folder)
-    return expect(find(module, attribute), kind, target, module)
+    return expect(find(module, attribute, kind), kind, target, module)
 
 
 def import_by_steps(name: str, folder: Path) -> ModuleType:
@@ -123,7 +123,7 @@ def is_namespace(path: Path) -> bool:
     return path.is_dir() and any(path.glob("*.py"))
 
 
-def find(module: ModuleType, attribute: str) -> object:
+def find(module: ModuleType, attribute: str, kind: type) -> object:
     """
     The attribute of a module, dotted or not.
 
@@ -133,7 +133,7 @@ def find(module: ModuleType, attribute: str) -> object:
     found: object = module
     for part in attribute.split("."):
         if not hasattr(found, part):
-            names = [name for name in vars(module) if not name.startswith("_")]
+            names = fitting(module, kind) or [name for name in vars(module) if not name.startswith("_")]
             raise UsageError(
                 f"{module.__name__!r} has no attribute {attribute!r}; {candidates(attribute, names)}"
             )
@@ -150,9 +150,14 @@ def expect(found: object, kind: type[T], target: str, module: ModuleType) -> T:
     """
     if isinstance(found, kind):
         return found
-    fitting = [name for name, value in vars(module).items() if isinstance(value, kind)]
-    there = f"; there is {module.__name__}:{fitting[0]}" if fitting else ""
+    names = fitting(module, kind)
+    there = f"; there is {module.__name__}:{names[0]}" if names else ""
     raise UsageError(f"{target!r} is of type {type(found).__name__}, not a {kind.__name__}{there}")
+
+
+def fitting(module: ModuleType, kind: type) -> list[str]:
+    """The names in a module that stand for something of the right kind."""
+    return [name for name, value in vars(module).items() if isinstance(value, kind)]
 
 
 def candidates(name: str, known: Iterable[str], prefix: str = "") -> str:

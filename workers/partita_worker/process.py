@@ -12,6 +12,7 @@ from partita_worker.banner import StartFacts, banner, closing, topics_of, uvloop
 from partita_worker.exits import ExitCode
 from partita_worker.feed import Feed, feed
 from partita_worker.signals import StopLadder
+from partita_worker.verdicts import innermost
 
 Say = Callable[[str], None]
 
@@ -71,7 +72,7 @@ class Worker:
             anyio.run(self._main, backend="asyncio", backend_options=options)
         except BaseExceptionGroup as group:
             # Task groups wrap what a caller is to see as it was raised.
-            raise only_error(group) from None
+            raise innermost(group) from None
         for line in closing(self._summary, self._seconds):
             self._say(line)
         return self._verdict()
@@ -152,9 +153,3 @@ class Worker:
         for line in banner(self._router, facts):
             self._say(line)
 
-
-def only_error(error: BaseException) -> BaseException:
-    """The one error inside nested groups, or the group where several belong together."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

@@ -8,6 +8,7 @@ from partita import Router, open_bus
 from partita_worker.banner import describe_route, topics_of
 from partita_worker.exits import ExitCode
 from partita_worker.loading import load
+from partita_worker.logs import set_up_logging
 
 
 def routes(arguments: argparse.Namespace) -> ExitCode:
@@ -25,6 +26,8 @@ def check(arguments: argparse.Namespace) -> ExitCode:
         PartitaError: what was asked cannot be done.
         Exception: the client's own error.
     """
+    # What goes wrong is told once, by whoever ends this command.
+    set_up_logging("critical", "text")
     router = _router(arguments)
     print(f"imported {arguments.target}: {_counted(len(router.routes), 'route')}")
     return anyio.run(_check, router, arguments)

@@ -33,9 +33,16 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
     router = load(arguments.target, Router, arguments.app_dir)
     telemetry = set_up(trace=arguments.trace, environ=os.environ, write=_say_block)
     try:
-        return Worker(settings, router, telemetry.reason, say).run()
+        code = Worker(settings, router, telemetry.reason, say).run()
     finally:
         telemetry.shut_down()
+    if code is ExitCode.DRAIN_DEADLINE:
+        # A handler that outlasts the deadline in a thread cannot be stopped, and Python waits for its
+        # threads at the end. Everything of ours is closed by now.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def say(line: str) -> None:

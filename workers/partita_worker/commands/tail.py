@@ -47,8 +47,7 @@ class Printer:
         if self.done.is_set():
             return
         try:
-            self._output.write(line_of(message, self._verbose))
-            self._output.flush()
+            write_all(self._output, line_of(message, self._verbose))
         except BrokenPipeError as error:
             self.reader_left = error
             self.done.set()
@@ -57,6 +56,14 @@ class Printer:
             self._left -= 1
         if self._left == 0:
             self.done.set()
+
+
+def write_all(output: BinaryIO, data: bytes) -> None:
+    """Write every byte and flush. With PYTHONUNBUFFERED standard output takes what fits and says how much."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[output.write(rest) :]
+    output.flush()
 
 
 def line_of(message: Message, verbose: bool) -> bytes:

@@ -18,6 +18,7 @@ from aiokafka.errors import (
 )
 
 from partita.backends.kafka import client
+from partita.backends.kafka.calls import begin, ended, leave
 from partita.backends.kafka.settings import KafkaSettings
 from partita.core.errors import Closed, TopicMissing
 
@@ -60,7 +61,7 @@ class KafkaAdmin:
                 raise Closed("the bus is closed")
             if self._client is None:
                 made = client.make(AIOKafkaAdminClient, **self._settings.admin())
-                await client.start(made, self._settings.deadlines.start)
+                await client.start(made, self._settings.start_seconds)
                 self._client = made
             return self._client
 
@@ -73,10 +74,10 @@ class KafkaAdmin:
             Exception: the client's own error.
         """
         used = await self._connected()
-        task = client.begin(_as_coroutine(ask, used))
+        task = begin(_as_coroutine(ask, used))
         seconds = self._settings.deadlines.request
-        if not await client.ended(task, seconds):
-            client.leave(task)
+        if not await ended(task, seconds):
+            leave(task)
             self._replace(used)
             raise KafkaTimeoutError(f"the broker gave no answer within {seconds:g} s")
         if isinstance(task.exception(), _BROKEN):
@@ -86,7 +87,7 @@ class KafkaAdmin:
     def _replace(self, used: client.Client) -> None:
         if self._client is used:
             self._client = None
-            client.leave(client.begin(client.end(used, 1.0)))
+            leave(begin(client.end(used, 1.0)))
 
     async def ping(self) -> None:
         """
@@ -97,9 +98,9 @@ class KafkaAdmin:
             Exception: the client's own error.
         """
         if self._pinging is None:
-            self._pinging = client.begin(self._ask(lambda admin: admin.describe_topics([])))
+            self._pinging = begin(self._ask(lambda admin: admin.describe_topics([])))
         pinging = self._pinging
-        if not await client.ended(pinging, _PING_WAIT):
+        if not await ended(pinging, _PING_WAIT):
             raise KafkaTimeoutError(f"the broker gave no answer within {_PING_WAIT:g} s")
         if self._pinging is pinging:
             self._pinging = None
@@ -171,7 +172,7 @@ class KafkaAdmin:
         if used is not None:
             await client.end(used, self._settings.deadlines.close)
         if self._pinging is not None:
-            client.leave(self._pinging)
+            leave(self._pinging)
 
 
 async def _as_coroutine(ask: Ask, used: client.Client) -> Any:

@@ -3,9 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any, Protocol
 
 import attrs
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
@@ -62,6 +64,12 @@ class Sending:
         """Tell the caller, if it still waits."""
         if not self.receipt.done():
             self.receipt.set_exception(error)
+
+
+def fail_each(sendings: Sequence[Sending], error: BaseException) -> None:
+    """Each caller gets the client's error; copies beyond the first, or tracebacks would pile up in one."""
+    for index, each in enumerate(sendings):
+        each.fail(copy(error) if index and isinstance(error, KafkaError) else error)
 
 
 @attrs.define(eq=False)
@@ -167,11 +175,15 @@ class Slots:
 
     Args:
         topic: whose they are.
-        batch_bytes: a keyless message goes on to the next partition when so much waits at one.
+        batch_bytes: where batches are cut; a keyless message goes on when so much waits at its partition.
+
+    Attributes:
+        largest: bytes of the largest message that the topic is known to take.
     """
 
     topic: str
     batch_bytes: int
+    largest: int = 2**31
     slots: list[Slot] = attrs.field(factory=list)
     _sticky: int = 0
     _keys: dict[bytes, int] = attrs.field(factory=dict)
@@ -181,6 +193,12 @@ class Slots:
         if partitions > len(self.slots):
             self._keys.clear()
             self.slots += [Slot(number) for number in range(len(self.slots), partitions)]
+
+    def forget(self) -> Sequence[Sending]:
+        """No partition is known any more; returns the messages that waited at those there were."""
+        slots, self.slots, self._sticky = self.slots, [], 0
+        self._keys.clear()
+        return [each for slot in slots for each in slot.clear()]
 
     def choose(self, partition: int | None, key: bytes | None) -> Slot:
         """

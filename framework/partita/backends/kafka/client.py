@@ -1,16 +1,13 @@
 """
 Starting and ending aiokafka's clients within a bounded time; all that is done with their private names.
 
-No call of a living client is ever cancelled: cancelled polls and stops leave it half broken for good
-(K13, K38, K39; aiokafka 0.14). A call runs in a task of its own and is waited for up to a deadline. Only
-a client that is being thrown away has its tasks cancelled.
+Only a client that is being thrown away has its tasks cancelled.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from contextvars import Context
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -19,19 +16,26 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaConnectionError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 from aiokafka.producer.sender import Sender
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
+from partita.backends.kafka.calls import begin, ended, leave
 from partita.core.errors import SettingsError
 from partita.core.ports import TopicPartition as PortPartition
 
-T = TypeVar("T")
 # aiokafka has no types to check against: its objects are Any in this package.
 Client = Any
 
 PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
-    (AIOKafkaClient, ("_conns", "_sync_task", "set_topics")),
+    (AIOKafkaClient, ("_conns", "_sync_task", "_md_update_fut", "set_topics")),
     (AIOKafkaConsumer, ("_client", "_subscription", "_coordinator", "_fetcher", "_closed")),
     (AIOKafkaProducer, ("client", "_sender", "_closed")),
     (AIOKafkaAdminClient, ("_client", "_closed")),
@@ -42,7 +46,10 @@ PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
         GroupCoordinator,
         (
             "generation",
-            "commit_offsets",
+            "ensure_coordinator_known",
+            "_commit_lock",
+            "_do_commit_offsets",
+            "_retry_backoff_ms",
             "_closing",
             "_coordination_task",
             "_heartbeat_task",
@@ -51,10 +58,13 @@ PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
     ),
 )
 # At DEBUG these write the SASL password, and every key and value that is sent (aiokafka 0.14).
-TALKATIVE = ("aiokafka.conn", "aiokafka.producer", "aiokafka.producer.producer")
+TALKATIVE = (
+    "aiokafka.conn",
+    "aiokafka.producer",
+    "aiokafka.producer.producer",
+    "aiokafka.producer.sender",
+)
 _CANCEL_ROUNDS, _CANCEL_WAIT = 4, 0.25
-_left: set[asyncio.Task[Any]] = set()
-_log = logging.getLogger("partita.kafka")
 
 
 def probe(private: Iterable[tuple[type, Sequence[str]]] = PRIVATE) -> None:
@@ -77,35 +87,18 @@ def probe(private: Iterable[tuple[type, Sequence[str]]] = PRIVATE) -> None:
                 )
     for name in TALKATIVE:
         logger = logging.getLogger(name)
-        logger.setLevel(max(logger.level, logging.INFO))
+        if logger.getEffectiveLevel() < logging.INFO:
+            logger.setLevel(logging.INFO)
+        logger.addFilter(_no_secrets)  # for levels that are set later; added once however often
+
+
+def _no_secrets(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.INFO
 
 
 def make(kind: Callable[..., Any], *arguments: Any, **options: Any) -> Client:
     """An object of the client's."""
     return kind(*arguments, **options)
-
-
-def begin(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Run a call in a task without our context, or a span of ours would be the parent of all it starts."""
-    return asyncio.get_running_loop().create_task(call, context=Context())
-
-
-async def ended(task: asyncio.Future[Any], seconds: float) -> bool:
-    """Wait for *task* up to *seconds*; it goes on when it takes longer."""
-    await asyncio.wait({task}, timeout=seconds)
-    return task.done()
-
-
-def leave(task: asyncio.Task[Any]) -> None:
-    """Let a task that nobody waits for any more go on to its end, and say how it ended if badly."""
-    _left.add(task)
-    task.add_done_callback(_ended_alone)
-
-
-def _ended_alone(task: asyncio.Task[Any]) -> None:
-    _left.discard(task)
-    if not task.cancelled() and (error := task.exception()):
-        _log.info("a call that was no longer waited for ended with %s", type(error).__name__)
 
 
 async def start(client: Client, seconds: float) -> None:
@@ -183,6 +176,8 @@ def _network(client: Client) -> Client:
 def _disconnect(network: Client) -> None:
     if network._sync_task is not None:
         network._sync_task.cancel()
+    if network._md_update_fut is not None and not network._md_update_fut.done():
+        network._md_update_fut.set_result(False)  # or whoever waits for metadata waits for ever
     for connection in list(network._conns.values()):
         connection.close()
 
@@ -231,13 +226,36 @@ def is_member(consumer: Client) -> bool:
 
 async def commit(consumer: Client, offsets: Mapping[PortPartition, int]) -> None:
     """
-    Commit without the client's check of the assignment.
+    Commit under the generation of now, again and again while the coordinator is away.
 
-    When a pattern meets a new topic the client replaces its subscription at once and then refuses the
-    commits of the revocation that follows (0.14). What is ours is checked by the caller.
+    The client's own commit (0.14) takes the generation of the moment it sends: repeated after a lost
+    session it would pass for one from outside the group (K7, K8). It also refuses the commits of a
+    revocation that a new topic of a pattern has caused. What is ours is checked by the caller.
+
+    Raises:
+        CommitFailedError: the group has moved on.
+        Exception: the client's own error.
     """
+    coordinator = consumer._coordinator
+    generation = coordinator.generation
     wanted = {TopicPartition(*at): OffsetAndMetadata(offset, "") for at, offset in offsets.items()}
-    await consumer._coordinator.commit_offsets(None, wanted)
+    while True:
+        await coordinator.ensure_coordinator_known()
+        try:
+            return await _commit_once(coordinator, generation, wanted)
+        except (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError) as error:
+            raise CommitFailedError from error
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+        await asyncio.sleep(coordinator._retry_backoff_ms / 1000)
+
+
+async def _commit_once(coordinator: Any, generation: int, wanted: Mapping[Any, Any]) -> None:
+    async with coordinator._commit_lock:
+        if coordinator.generation != generation:
+            raise CommitFailedError
+        await coordinator._do_commit_offsets(None, wanted)
 
 
 def is_rebalancing(consumer: Client) -> bool:

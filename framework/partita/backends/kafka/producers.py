@@ -4,11 +4,14 @@ import asyncio
 
 import attrs
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 
 from partita.backends.kafka import client
+from partita.backends.kafka.calls import begin, ended, leave
 from partita.backends.kafka.settings import KafkaSettings
 from partita.core.errors import Closed
 
+_METADATA_TRIES, _METADATA_PAUSE = 3, 0.2
 _GRACE = 5.0  # seconds in which a producer that is replaced may finish the batches of other partitions
 
 
@@ -24,6 +27,26 @@ class Running:
 
     producer: client.Client
     gone: asyncio.Future[None]
+
+    async def partitions(self, topic: str, seconds: float) -> int:
+        """
+        How many partitions a topic has; 0: there is no such topic.
+
+        Raises:
+            KafkaConnectionError: no answer within *seconds*.
+            Exception: the client's own error.
+        """
+        for attempt in range(_METADATA_TRIES):
+            if attempt:
+                await asyncio.sleep(_METADATA_PAUSE)  # one just made may not be known everywhere yet
+            # All topics are asked for: a request that names one makes it, if the broker permits (K27).
+            task = begin(self.producer.client.fetch_all_metadata())
+            if not await ended(task, seconds):
+                leave(task)
+                raise KafkaConnectionError("no broker told its topics in time")
+            if found := task.result().partitions_for_topic(topic):
+                return len(found)
+        return 0
 
 
 class Producers:
@@ -52,7 +75,7 @@ class Producers:
         if self._running is not None:
             return self._running
         if self._starting is None:
-            self._starting = client.begin(self._start())
+            self._starting = begin(self._start())
         starting = self._starting
         # Several wait for one start; one of them that is cancelled must not take it from the others.
         await asyncio.wait({starting})
@@ -61,7 +84,7 @@ class Producers:
     async def _start(self) -> Running:
         try:
             producer = client.make(AIOKafkaProducer, **self._settings.producer())
-            await client.start(producer, self._settings.deadlines.start)
+            await client.start(producer, self._settings.start_seconds)
             running = Running(producer, asyncio.get_running_loop().create_future())
             self._running = running
         finally:
@@ -75,7 +98,7 @@ class Producers:
         """Use this producer no more; returns what is done when it has ended, after *grace* at most."""
         if self._running is running:
             self._running = None
-        task = client.begin(self._end(running, grace))
+        task = begin(self._end(running, grace))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
         return running.gone

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from partita.backends.kafka.batching import prepare
-from partita.backends.kafka.client import begin, ended, leave
+from partita.backends.kafka.calls import begin, ended, leave
 from partita.backends.kafka.producers import Producers
 from partita.backends.kafka.settings import KafkaSettings
 from partita.backends.kafka.topics import TopicSender

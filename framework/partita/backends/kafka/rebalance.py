@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from aiokafka import ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 
-from partita.backends.kafka.client import begin, ended, leave
+from partita.backends.kafka.calls import begin, ended, leave
 from partita.core.ports import AssignmentListener, Membership, TopicPartition
 
 # The client's callback ends a little before the broker would throw the member out.

@@ -90,7 +90,7 @@ class Deadlines:
     How long to wait for a client, in seconds.
 
     Args:
-        start: connecting.
+        start: connecting to one server.
         close: stopping in good order; afterwards sockets are closed by force.
         request: an answer to a commit or to an admin request.
         delivery: the acknowledgement of a batch, and the time that a message may wait for its turn.
@@ -123,6 +123,12 @@ class KafkaSettings:
     def address(self) -> str:
         """The servers as a URL."""
         return f"kafka://{','.join(self.servers)}"
+
+    @property
+    def start_seconds(self) -> float:
+        """How long connecting may take: the clients try one server after the other."""
+        patience = float(self.producer()["request_timeout_ms"]) / 1000
+        return self.deadlines.start + patience * (len(self.servers) - 1)
 
     def consumer(self, membership: Membership) -> dict[str, Any]:
         """What `AIOKafkaConsumer` is given for a membership."""

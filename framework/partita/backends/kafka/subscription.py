@@ -1,20 +1,21 @@
 """One membership of a Kafka group: the poll, the commits and what is left to read."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaTimeoutError
+from aiokafka.errors import IllegalStateError, KafkaTimeoutError
 
 from partita.backends.kafka import client
+from partita.backends.kafka.calls import Calls, begin, ended, leave
+from partita.backends.kafka.held import Held, size_of
+from partita.backends.kafka.offsets import Commits
 from partita.backends.kafka.rebalance import Matcher, Ownership, RebalanceForwarder
 from partita.backends.kafka.settings import KafkaSettings
 from partita.core.errors import Closed, TopicMissing
 from partita.core.ports import AssignmentListener, Fetch, Membership, TopicPartition
 
-T = TypeVar("T")
 # Asking for this keeps the client's poll clock going while nothing is wanted; asking for no partition
 # would hand out all there is.
 NOBODY = KafkaPartition("-", -1)
@@ -44,10 +45,10 @@ class KafkaSubscription:
         self._consumer: client.Client | None = None
         self._closed = asyncio.Event()
         self._owned = Ownership()
-        self._calls: set[asyncio.Task[Any]] = set()
+        self._calls = Calls(settings.deadlines.request)
+        self._commits = Commits(self._owned, self._calls, settings.deadlines.request)
         self._fetching: asyncio.Task[tuple[int, list[Fetch]]] | None = None
-        self._held: tuple[int, list[Fetch]] = (0, [])
-        self._committing: asyncio.Task[None] | None = None
+        self._held = Held(self._owned)
 
     async def start(self, listener: AssignmentListener) -> None:
         """
@@ -63,12 +64,14 @@ class KafkaSubscription:
             raise Closed("this subscription is closed; take a new one")
         client.probe()
         consumer = client.make(AIOKafkaConsumer, **self._settings.consumer(self.membership))
-        await client.start(consumer, self._settings.deadlines.start)
+        await client.start(consumer, self._settings.start_seconds)
         try:
             await self._check_topics(consumer)
+            if self._closed.is_set():
+                raise Closed("this subscription was closed while it started")
         except BaseException:
             # Also when cancelled: the consumer is connected, and nobody else knows of it.
-            client.leave(client.begin(client.end(consumer, self._settings.deadlines.close)))
+            leave(begin(client.end(consumer, self._settings.deadlines.close)))
             raise
         self._consumer = consumer
         self._join(consumer, listener)
@@ -79,7 +82,7 @@ class KafkaSubscription:
             if attempt:
                 await asyncio.sleep(_METADATA_PAUSE)
             # All topics are asked for: a request that names one makes it, if the broker permits (K27).
-            missing -= await self._bounded(consumer.topics())
+            missing -= await self._calls.answer(consumer.topics())
             if not missing:
                 return
         raise TopicMissing(min(missing))
@@ -104,20 +107,20 @@ class KafkaSubscription:
         """
         consumer, loop = self._running(), asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        while not (at_hand := self._take_held(closed)) and not self._closed.is_set():
+        while not (at_hand := self._held.take(closed)) and not self._closed.is_set():
             remaining = max(0.0, deadline - loop.time())
             if self._fetching is None:
-                self._fetching = self._call(self._fetch(consumer, frozenset(closed), remaining))
+                self._fetching = self._calls.begin(self._fetch(consumer, frozenset(closed), remaining))
             # During a rebalance the client's poll outlives its timeout (K14): the next poll waits for
             # the same one. It is never cancelled while the client lives (K13).
-            if not await client.ended(self._fetching, remaining) or self._fetching is None:
+            if not await ended(self._fetching, remaining) or self._fetching is None:
                 return ()
             task, self._fetching = self._fetching, None
             if task.cancelled():
                 return ()
-            self._held = task.result()
+            self._held.add(*task.result())
             if remaining < _SHORTEST_WAIT:
-                return self._take_held(closed)
+                return self._held.take(closed)
         return at_hand
 
     async def _fetch(
@@ -129,18 +132,10 @@ class KafkaSubscription:
         found = await consumer.getmany(*(wanted or (NOBODY,)), timeout_ms=int(timeout * 1000))
         # Nothing below waits, so that records, positions and epoch belong together.
         fetches = [
-            Fetch(TopicPartition(*at), records, await consumer.position(at), _size(records))
+            Fetch(TopicPartition(*at), records, await consumer.position(at), size_of(records))
             for at, records in found.items()
         ]
         return self._owned.epoch, fetches
-
-    def _take_held(self, closed: Collection[TopicPartition]) -> list[Fetch]:
-        """What is at hand and wanted: a partition may have closed, or gone, since it was asked for."""
-        epoch, fetches = self._held
-        if epoch != self._owned.epoch:
-            fetches = []  # whoever owns the partition now reads on from the committed offset
-        self._held = epoch, [fetch for fetch in fetches if fetch.partition in closed]
-        return [fetch for fetch in fetches if fetch.partition not in closed]
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
         """
@@ -148,31 +143,7 @@ class KafkaSubscription:
 
         A commit that takes longer than the request deadline goes on, and until it ends no other begins.
         """
-        consumer, seconds = self._running(), self._settings.deadlines.request
-        while (earlier := self._committing) is not None and not earlier.done():
-            if not await client.ended(earlier, seconds):
-                unsent = KafkaTimeoutError("an earlier commit is not answered yet")
-                return dict.fromkeys(offsets, unsent)
-        alive = client.is_member(consumer)
-        owned = {a: offset for a, offset in offsets.items() if alive and a in self._owned.partitions}
-        errors: dict[TopicPartition, Exception] = {
-            at: CommitFailedError() for at in offsets if at not in owned
-        }
-        if owned:
-            self._committing = self._call(client.commit(consumer, owned))
-            # The client names one error for the whole request: none of it counts as stored.
-            error = await self._outcome(self._committing, seconds)
-            if error is not None:
-                errors |= dict.fromkeys(owned, error)
-        return errors
-
-    async def _outcome(self, commit: asyncio.Task[None], seconds: float) -> Exception | None:
-        if not await client.ended(commit, seconds) or commit.cancelled():
-            return KafkaTimeoutError(
-                f"no answer to a commit within {seconds:g} s; whether it was stored is unknown"
-            )
-        error = commit.exception()
-        return error if error is None or isinstance(error, Exception) else RuntimeError(repr(error))
+        return await self._commits.store(self._running(), offsets)
 
     async def unread(self) -> Mapping[TopicPartition, int]:
         """
@@ -192,7 +163,7 @@ class KafkaSubscription:
             await self._owned.settled(remaining, self._closed)
             epoch = self._owned.epoch
             try:
-                behind = await self._bounded(self._behind(consumer))
+                behind = await self._calls.answer(self._behind(consumer))
             except IllegalStateError:
                 if epoch == self._owned.epoch:
                     raise
@@ -208,23 +179,15 @@ class KafkaSubscription:
             await consumer.position(at)  # waits until the committed offset has been read
         # Under read_committed the broker answers with the last stable offset: what a reader can reach.
         ends = await consumer.end_offsets(list(partitions.values()))
-        waiting = self._not_handed_out()
+        task = self._fetching
+        if task is not None and task.done() and not task.cancelled() and not task.exception():
+            self._fetching = None
+            self._held.add(*task.result())
+        waiting = self._held.messages()
         return {
             each: max(0, ends[at] - await consumer.position(at)) + waiting.get(each, 0)
             for each, at in partitions.items()
         }
-
-    def _not_handed_out(self) -> Mapping[TopicPartition, int]:
-        """Messages that the client has handed to us and we have not handed on."""
-        found = [self._held]
-        task = self._fetching
-        if task is not None and task.done() and not task.cancelled() and not task.exception():
-            found.append(task.result())
-        waiting: dict[TopicPartition, int] = {}
-        for epoch, fetches in found:
-            for fetch in fetches if epoch == self._owned.epoch else ():
-                waiting[fetch.partition] = sum(1 for _ in fetch.records)
-        return waiting
 
     async def close(self) -> None:
         """Leave the group and close both connections, within the close deadline. Does not raise."""
@@ -235,39 +198,10 @@ class KafkaSubscription:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await client.end(consumer, self._settings.deadlines.close)
-        for task in list(self._calls):
-            # The client has ended: nothing else would end these (K14, aiokafka 0.14).
-            task.cancel()
+        self._calls.end()
         self._on_close(self)
 
     def _running(self) -> client.Client:
         if self._consumer is None or self._closed.is_set():
             raise Closed("this subscription is not open")
         return self._consumer
-
-    def _call(self, call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Begin a call of the client's, which ends with the client at the latest."""
-        task = client.begin(call)
-        self._calls.add(task)
-        task.add_done_callback(self._call_ended)
-        return task
-
-    def _call_ended(self, task: asyncio.Task[Any]) -> None:
-        self._calls.discard(task)
-        if self._closed.is_set() and not task.cancelled():
-            task.exception()  # nobody asks for it after a close
-
-    async def _bounded(self, call: Coroutine[Any, Any, T]) -> T:
-        seconds = self._settings.deadlines.request
-        task = self._call(call)
-        if not await client.ended(task, seconds):
-            client.leave(task)
-            raise KafkaTimeoutError(f"no answer within {seconds:g} s")
-        return task.result()
-
-
-def _size(records: Sequence[Any]) -> int:
-    """Bytes of keys and values; the client says -1 for a null one."""
-    return sum(
-        max(record.serialized_key_size, 0) + max(record.serialized_value_size, 0) for record in records
-    )

@@ -1,0 +1,242 @@
+"""How clients are started, ended and thrown away, with fakes that fail as the client does."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import (
+    CommitFailedError,
+    KafkaConnectionError,
+    NotCoordinatorForGroupError,
+    OffsetMetadataTooLargeError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+
+from partita.backends.kafka import client
+from partita.backends.kafka.calls import begin, leave
+from partita.core.errors import SettingsError
+from partita.core.ports import TopicPartition
+
+
+class Connection:
+    """A socket that knows whether it was closed."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+class Stubborn(AIOKafkaConsumer):
+    """A consumer whose start and stop do as a test says."""
+
+    def __init__(self, start: Any = None, stop: Any = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._doing = {"start": start, "stop": stop}
+        self.connection = Connection()
+        self._client._conns["node"] = self.connection
+
+    async def start(self) -> None:
+        """As the test says."""
+        await self._doing["start"]()
+
+    async def stop(self) -> None:
+        """As the test says; the real one marks itself closed first."""
+        self._closed = True
+        await self._doing["stop"]()
+
+
+async def never() -> None:
+    """Hang."""
+    await asyncio.Event().wait()
+
+
+async def stray() -> None:
+    """A cancellation that nobody asked for."""
+    raise asyncio.CancelledError
+
+
+async def refused() -> None:
+    """What a client raises."""
+    raise KafkaConnectionError("no")
+
+
+@pytest.mark.parametrize("stop", [never, stray, refused])
+def test_a_client_that_does_not_stop_has_its_sockets_closed(stop: Any) -> None:
+    """Whether it hangs, fails, or raises a cancellation of its own (K38); closing raises nothing."""
+
+    async def scenario() -> None:
+        consumer = Stubborn(stop=stop)
+
+        await client.end(consumer, 0.05)
+
+        assert consumer.connection.closed
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_end_still_closes_the_sockets() -> None:
+    """The stop cannot be repeated, so the rest happens without the one who was cancelled."""
+
+    async def scenario() -> None:
+        consumer = Stubborn(stop=never)
+        ending = asyncio.ensure_future(client.end(consumer, 30.0))
+        await asyncio.sleep(0.01)
+
+        ending.cancel()
+        await asyncio.wait({ending})
+        await asyncio.sleep(0.05)
+
+        assert ending.cancelled()
+        assert consumer.connection.closed
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_does_not_start_in_time_is_unreachable() -> None:
+    """The deadline is ours, and the error the client's own kind."""
+
+    async def scenario() -> None:
+        consumer = Stubborn(start=never)
+        with pytest.raises(KafkaConnectionError):
+            await client.start(consumer, 0.02)
+        await client.force(consumer)
+
+    asyncio.run(scenario())
+
+
+def test_a_failed_start_raises_the_clients_error_and_leaves_nothing_open() -> None:
+    """The same error, not a copy and not wrapped."""
+    raised = KafkaConnectionError("no")
+
+    async def fail() -> None:
+        raise raised
+
+    async def scenario() -> None:
+        consumer = Stubborn(start=fail)
+        with pytest.raises(KafkaConnectionError) as seen:
+            await client.start(consumer, 1.0)
+
+        assert seen.value is raised
+        assert consumer.connection.closed
+
+    asyncio.run(scenario())
+
+
+def test_an_aiokafka_without_a_private_name_is_refused_by_name() -> None:
+    """An update of the client that moves one fails at the start, not in the middle of the night."""
+
+    class Renamed:
+        def __init__(self) -> None:
+            self.other = 1
+
+    with pytest.raises(SettingsError, match=r"Renamed\._gone"):
+        client.probe([(Renamed, ("other", "_gone"))])
+
+
+def test_the_installed_aiokafka_has_every_private_name() -> None:
+    """The list is complete for the release that is pinned."""
+    missing = [
+        name
+        for owner, names in client.PRIVATE
+        for name in names
+        if not hasattr(owner, name) and name not in owner.__init__.__code__.co_names  # type: ignore[misc]
+    ]
+
+    client.probe()
+
+    assert not missing
+
+
+def test_what_is_left_alone_says_how_it_failed(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing that nobody waits for disappears without a word."""
+
+    async def scenario() -> None:
+        leave(begin(refused()))
+        await asyncio.sleep(0.01)
+
+    with caplog.at_level(logging.INFO, "partita.kafka"):
+        asyncio.run(scenario())
+
+    assert "KafkaConnectionError" in caplog.text
+
+
+class Coordinator:
+    """A group coordinator that is away for a while, and then answers as a test says."""
+
+    def __init__(self, on_return: Callable[[], int], *answers: Exception | None) -> None:
+        self.generation = 3
+        self.sent: list[object] = []
+        self._on_return, self._answers = on_return, list(answers)
+        self._commit_lock, self._retry_backoff_ms = asyncio.Lock(), 1
+
+    async def ensure_coordinator_known(self) -> None:
+        """It comes back, under whatever generation the member has by then."""
+        await asyncio.sleep(0)
+        self.generation = self._on_return()
+
+    async def _do_commit_offsets(self, _: object, offsets: object) -> None:
+        self.sent.append(offsets)
+        if (answer := self._answers.pop(0)) is not None:
+            raise answer
+
+
+def commit_with(coordinator: Coordinator) -> None:
+    """Commit one offset."""
+    consumer = SimpleNamespace(_coordinator=coordinator)
+    asyncio.run(client.commit(consumer, {TopicPartition("t", 0): 5}))
+
+
+def test_a_commit_is_repeated_while_the_coordinator_is_away() -> None:
+    """What the client calls retriable is no outcome yet."""
+    coordinator = Coordinator(lambda: 3, NotCoordinatorForGroupError(), None)
+
+    commit_with(coordinator)
+
+    assert coordinator.sent == [{("t", 0): (5, "")}] * 2
+
+
+def test_a_commit_is_not_repeated_under_another_generation() -> None:
+    """After a lost session it would pass for one from outside the group and move the offset back."""
+    generations = iter([3, -1])
+    coordinator = Coordinator(lambda: next(generations), NotCoordinatorForGroupError())
+
+    with pytest.raises(CommitFailedError):
+        commit_with(coordinator)
+
+    assert len(coordinator.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (RebalanceInProgressError(), CommitFailedError),
+        (UnknownMemberIdError(), CommitFailedError),
+        (OffsetMetadataTooLargeError(), OffsetMetadataTooLargeError),
+    ],
+)
+def test_a_refused_commit_raises_what_the_client_would(answer: Exception, seen: type[Exception]) -> None:
+    """The three refusals of a group that has moved on are one error; others are their own."""
+    with pytest.raises(seen):
+        commit_with(Coordinator(lambda: 3, answer))
+
+
+def test_a_producer_whose_sender_has_ended_is_not_alive() -> None:
+    """It would take messages and never send them (K18)."""
+
+    async def scenario() -> None:
+        producer = AIOKafkaProducer()  # type: ignore[no-untyped-call]
+        before = client.is_alive(producer)
+        await producer.stop()  # type: ignore[no-untyped-call]
+
+        assert not before
+        assert not client.is_alive(producer)
+
+    asyncio.run(scenario())
