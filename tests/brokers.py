@@ -77,5 +77,5 @@ def running(kind: str, folder: Path) -> Iterator[Server]:
 
 
 def given_address(kind: str) -> str | None:
-    """HOST:PORT of a server that somebody keeps running for the tests (PARTITA_TEST_KAFKA, PARTITA_TEST_NATS)."""
+    """HOST:PORT of a server that runs already, from PARTITA_TEST_KAFKA or PARTITA_TEST_NATS."""
     return os.environ.get(f"PARTITA_TEST_{kind.upper()}") or None

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from partita_worker.devbroker.errors import BrokerError
 from tests.brokers import Server, given_address, running
+
+from partita_worker.devbroker.errors import BrokerError
 
 
 def shared(kind: str, factory: pytest.TempPathFactory) -> Iterator[str]:

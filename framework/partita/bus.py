@@ -4,30 +4,28 @@ EventBus: opens a backend and owns what runs on it.
 It wires and owns; messages go from the client to the handler without passing through it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, Unpack
 
 import anyio
 
-from partita.core.errors import Closed
 from partita.core.health import Health
-from partita.core.ports import Backend, Headers, Outgoing, Receipt, RecordReader
+from partita.core.ports import Backend, RecordReader
 from partita.core.routes import Source
 from partita.core.settings import RouteOptions, check_topic_name
-from partita.message import Delivery
-from partita.outbox import Outbox
 from partita.probe import BrokerProbe
+from partita.publishing import Publishing
 from partita.router import Router
 from partita.running import DRAIN_SECONDS, Running, RunOptions
 from partita.subscription import Subscription, Summary
-from partita.telemetry.tracing import Tracing, find_tracing
+from partita.telemetry.tracing import find_tracing
 from partita.wiring import Wiring, Wrap, lifespans, unwrapped
 
 HEALTH_SECONDS = 5.0
 
 
-class EventBus:
+class EventBus(Publishing):
     """
     Publishing, subscribing and administration on one broker. Made by `open_bus`; used in `async with`.
 
@@ -36,12 +34,9 @@ class EventBus:
     """
 
     def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._tracing: Tracing | None = None
-        self._outbox = Outbox(backend, None)
+        super().__init__(backend)
         self._probe = BrokerProbe(backend)
         self._running = Running(backend)
-        self._open = False
 
     @property
     def system(self) -> str:
@@ -60,8 +55,7 @@ class EventBus:
 
     async def __aenter__(self) -> Self:
         await self._backend.open()
-        self._tracing = find_tracing(self.system, self.address)
-        self._outbox = Outbox(self._backend, self._tracing)
+        self._trace(find_tracing(self.system, self.address))
         self._open = True
         return self
 
@@ -72,84 +66,6 @@ class EventBus:
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-    async def publish(
-        self,
-        topic: str,
-        value: bytes | None,
-        *,
-        key: bytes | None = None,
-        headers: Headers = (),
-        partition: int | None = None,
-        timestamp: int | None = None,
-    ) -> Receipt:
-        """
-        Publish one message and wait until the broker has acknowledged it.
-
-        Args:
-            topic: where to.
-            value: the payload; None is a null value.
-            key: messages with equal keys go to one partition, in order.
-            headers: name and bytes pairs; order and duplicates are kept.
-            partition: a partition number that overrides the choice by key.
-            timestamp: milliseconds since 1970; default: now.
-
-        Raises:
-            TopicMissing: the topic does not exist.
-            MessageTooLarge: refused before sending.
-            TypeError: a value, key or header is not bytes.
-            Exception: the client's own error, untouched.
-        """
-        message = Outgoing(value, key=key, headers=headers, partition=partition, timestamp=timestamp)
-        return await self._publish(topic, message)
-
-    async def _publish(self, topic: str, message: Outgoing) -> Receipt:
-        self._check_open()
-        return await self._outbox.publish(topic, message)
-
-    def send(
-        self,
-        topic: str,
-        value: bytes | None,
-        *,
-        key: bytes | None = None,
-        headers: Headers = (),
-        partition: int | None = None,
-        timestamp: int | None = None,
-    ) -> Delivery:
-        """
-        Publish one message without waiting; `await` the delivery for its receipt, now or later.
-
-        Arguments are those of `publish`. A delivery that fails and that nobody awaits is logged, and
-        raised by `flush`.
-        """
-        self._check_open()
-        message = Outgoing(value, key=key, headers=headers, partition=partition, timestamp=timestamp)
-        return self._outbox.send(topic, message)
-
-    async def publish_batch(
-        self, topic: str, messages: Iterable[bytes | Outgoing | None]
-    ) -> Sequence[Receipt]:
-        """
-        Publish messages in order and wait for all acknowledgements.
-
-        Raises:
-            PublishErrors: some failed; it groups the client's own errors, with `.receipts` and `.errors`
-                by index.
-        """
-        self._check_open()
-        made = [each if isinstance(each, Outgoing) else Outgoing(each) for each in messages]
-        return await self._outbox.publish_batch(topic, made)
-
-    async def flush(self) -> None:
-        """
-        Wait until everything sent so far is acknowledged or has failed.
-
-        Raises:
-            PublishErrors: deliveries that failed and that nobody awaited.
-        """
-        self._check_open()
-        await self._outbox.flush()
 
     async def subscribe(
         self,
@@ -301,10 +217,6 @@ class EventBus:
             await self._backend.close()
             await self._probe.close()
         await self._running.closed()
-
-    def _check_open(self) -> None:
-        if not self._open:
-            raise Closed("the bus is not open; use it inside 'async with open_bus(...)'")
 
     def __repr__(self) -> str:
         return f"<EventBus {self.address} {'open' if self._open else 'closed'}>"

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Generic, cast
+from collections.abc import Awaitable, Callable, Generator
+from typing import TYPE_CHECKING, Generic, Unpack, cast
 
 import attrs
 
-from partita.core.ports import Headers, Outgoing, Receipt, RecordReader
+from partita.core.ports import Headers, MessageOptions, Outgoing, Receipt, RecordReader
 
 __all__ = ["Context", "Delivery", "Message", "Outgoing", "Receipt"]
 
@@ -145,18 +145,9 @@ class Context(Generic[S]):
         }
         return logging.LoggerAdapter(_log, where)
 
-    async def publish(
-        self,
-        topic: str,
-        value: bytes | None,
-        *,
-        key: bytes | None = None,
-        headers: Sequence[tuple[str, bytes]] = (),
-        partition: int | None = None,
-    ) -> Receipt:
+    async def publish(self, topic: str, value: bytes | None, **options: Unpack[MessageOptions]) -> Receipt:
         """Publish on the bus this message came from, and wait for the broker; see `EventBus.publish`."""
-        message = Outgoing(value, key=key, headers=headers, partition=partition)
-        return await self._scope.publish(topic, message)
+        return await self._scope.publish(topic, Outgoing(value, **options))
 
 
 class Delivery:

@@ -24,6 +24,8 @@ from partita.core.ports import Membership, Subscription, TopicPartition
 from partita.core.restarts import FailureKind, Supervision
 
 POLL_SECONDS = 0.25
+# A gate that opens again does not wake a poll that is under way for the other partitions.
+GATED_SECONDS = 0.01
 CLOSE_SECONDS = 15.0
 _log = logging.getLogger("partita.consumer")
 
@@ -109,7 +111,9 @@ class Consumer:
         """
         self._fault = None
         self._subscription = self._subscribe(self.settings.membership)
-        self._committer = Committer(self._subscription, self._owned, self.settings.policy)
+        self._committer = Committer(
+            self._subscription, lambda: list(self.partitions.values()), self.settings.policy
+        )
         self._supervisor = Supervisor(f"consumer {self.name}", Supervision(), _judge_child)
         self._supervisor.add("poller", self._poll)
         self._supervisor.add("committer", self._committer.run)
@@ -136,7 +140,8 @@ class Consumer:
             if self._fault is not None:
                 raise self._fault
             closed = [at for at, each in self.partitions.items() if each.gate.closed]
-            for fetch in await self._subscription.poll(closed, POLL_SECONDS):
+            wait = GATED_SECONDS if closed else POLL_SECONDS
+            for fetch in await self._subscription.poll(closed, wait):
                 owner = self.partitions.get(fetch.partition)
                 # What comes for a partition that is going away is read again by its next owner.
                 if owner is not None and owner.lease.takes_messages:
@@ -189,8 +194,6 @@ class Consumer:
         await self._committer.commit()
 
     def _drop(self, going: Iterable[Partition]) -> None:
-        # There are partitions, so there are both; and without partitions nothing is done here.
-        supervisor, committer = self._supervisor, self._committer
         for partition in going:
             # A drain, a revocation and a loss of one partition may overlap.
             if self.partitions.get(partition.name) is not partition:
@@ -199,10 +202,9 @@ class Consumer:
             partition.drained.set()
             self._handled_before += partition.handled
             del self.partitions[partition.name]
-            assert supervisor is not None
-            assert committer is not None
-            supervisor.discard(_task_name(partition))
-            committer.forget(partition.name)
+            assert self._supervisor is not None and self._committer is not None  # noqa: PT018
+            self._supervisor.discard(_task_name(partition))
+            self._committer.forget(partition.name)
 
     async def drain(self) -> None:
         """Take nothing new, finish what is in hand, commit, and stop; `run` then leaves the group."""
@@ -242,9 +244,6 @@ class Consumer:
     def stop_requested(self, error: BaseException) -> None:
         """A handler asked the process to stop."""
         self._on_stop_request(error)
-
-    def _owned(self) -> Iterable[Partition]:
-        return list(self.partitions.values())
 
     def __repr__(self) -> str:
         state = "running" if self.joined else "not joined"

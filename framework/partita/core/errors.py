@@ -106,6 +106,15 @@ class PublishErrors(ExceptionGroup[Exception]):
         made.errors = dict(errors if errors is not None else enumerate(excs))
         return made
 
+    def __init__(
+        self,
+        message: str,
+        excs: Sequence[Exception],
+        receipts: Mapping[int, object] | None = None,
+        errors: Mapping[int, Exception] | None = None,
+    ) -> None:
+        super().__init__(message, excs)
+
     def derive(self, excs: Sequence[Exception]) -> "PublishErrors":  # type: ignore[override]
         """Keep receipts when `except*` splits the group; each part knows its own errors."""
         errors = {index: error for index, error in self.errors.items() if error in excs}

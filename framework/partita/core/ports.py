@@ -7,7 +7,7 @@ list that the partition must own. Records are the client's own objects; a `Recor
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from re import Pattern
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict
 
 import attrs
 
@@ -33,6 +33,22 @@ class Receipt(NamedTuple):
     timestamp: int
 
 
+class MessageOptions(TypedDict, total=False):
+    """
+    What may be said about a message beside its value.
+
+    key: messages with equal keys go to one partition, in order; None, the default: any partition.
+    headers: name and bytes pairs; order and duplicates are kept.
+    partition: a partition number that overrides the choice by key.
+    timestamp: milliseconds since 1970; default: now. NATS stamps itself and refuses one.
+    """
+
+    key: bytes | None
+    headers: Headers
+    partition: int | None
+    timestamp: int | None
+
+
 @attrs.frozen
 class Outgoing:
     """
@@ -40,10 +56,7 @@ class Outgoing:
 
     Args:
         value: the payload; None is a null value, which empty bytes are not.
-        key: messages with equal keys go to one partition, in order. None: any partition.
-        headers: name and bytes pairs; order and duplicates are kept.
-        partition: a partition number that overrides the choice by key.
-        timestamp: milliseconds since 1970; None: now. NATS stamps itself and refuses one.
+        key, headers, partition, timestamp: see `MessageOptions`.
     """
 
     value: bytes | None

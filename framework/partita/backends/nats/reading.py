@@ -1,0 +1,121 @@
+"""One partition as one member reads it: its lane, its consumer, and what is asked of both."""
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+from nats.aio.msg import Msg
+from nats.js.errors import APIError
+
+from partita.backends.nats import headers as wire
+from partita.backends.nats.client import Connection
+from partita.backends.nats.consumers import Durable
+from partita.backends.nats.lane import Lane
+from partita.backends.nats.records import place
+from partita.core.ports import Fetch, TopicPartition
+
+# Counted for each message that waits here beside its value, so that empty ones are bounded too.
+OVERHEAD = 256
+# A pin older than this that nobody answers for is not one that was on its way to us.
+UNSEEN_SECONDS = 2.0
+
+
+@attrs.define(eq=False)
+class Reading:
+    """
+    A partition and what this member knows of it.
+
+    Args:
+        at: its name.
+        durable: the group's consumer for it.
+        lane: what to do.
+        inbox: where its pulls are answered, without the pull's token.
+
+    Attributes:
+        restless: whether the latest message may have changed what is to be done.
+    """
+
+    at: TopicPartition
+    durable: Durable
+    lane: Lane
+    inbox: str
+    restless: bool = attrs.field(default=False, init=False)
+
+    def take(self, message: Msg, now: float) -> bool:
+        """A message has come. Whether it goes to the owner."""
+        lane, pin = self.lane, self.lane.pin
+        offset, delivery, _ = place(message.reply)
+        headers = message.headers or {}
+        taken = lane.delivered(headers.get(wire.PIN, ""), offset, delivery, now)
+        self.restless = not taken or lane.pin is not pin
+        if lane.pin is not None and not lane.awaiting:
+            lane.deliveries.add(offset, message.reply)
+        if taken:
+            lane.buffer.append(message)
+            lane.buffered += len(message.data) + OVERHEAD
+        return taken
+
+    def hand_over(self) -> Fetch:
+        """What has come and was not handed over."""
+        records, end_offset, size = self.lane.hand_over()
+        return Fetch(self.at, records, end_offset, size - len(records) * OVERHEAD)
+
+    async def commit(self, connection: Connection, offset: int, now: float) -> None:
+        """
+        Acknowledge all below *offset*, and make sure that the server took it.
+
+        Raises:
+            nats.errors.Error: it was not stored, or the partition is somebody else's.
+        """
+        lane, deliveries = self.lane, self.lane.deliveries
+        if lane.lapsed(now):
+            raise refused(423, f"{self.at} is not this member's any more")
+        try:
+            due = deliveries.until(offset)
+        except LookupError as error:
+            if (await self.durable.standing()).floor + 1 >= offset:
+                return
+            raise refused(409, f"{self.at}: {error}") from None
+        if due is None:
+            return
+        await connection.request(due.reply)
+        # The server says yes to an ack that it ignores (see Deliveries), so the floor is what counts.
+        if (await self.durable.standing()).floor < due.offset:
+            lane.restart(now)
+            raise refused(409, f"{self.at}: a late ack of a former owner stands in the way; read again")
+        deliveries.acknowledged(due.offset)
+
+    async def unread(self, is_alive: Callable[[str], Awaitable[bool]]) -> int:
+        """
+        Messages that this member should still be handed.
+
+        Args:
+            is_alive: asks whether the owner of a pin id answers. The pin of a dead member stands until it
+                times out, and one that was just given out may be ours with its first message on the way.
+
+        Raises:
+            nats.errors.Error: the client's own error.
+        """
+        found, lane = await self.durable.standing(), self.lane
+        if lane.pin is not None and lane.pin == found.pin:
+            under_way = found.unacknowledged if lane.awaiting else max(0, found.delivered + 1 - lane.expected)
+            return found.pending + under_way + len(lane.buffer)
+        left = found.pending + found.unacknowledged + len(lane.buffer)
+        if left and lane.pin is None and found.pin and await is_alive(found.pin):
+            return 0
+        return left
+
+    async def release_unseen(self, is_alive: Callable[[str], Awaitable[bool]]) -> None:
+        """
+        Give the partition away if the server gave it to us and we left before its first message came.
+
+        Raises:
+            nats.errors.Error: the client's own error.
+        """
+        found = await self.durable.standing()
+        if found.pin and found.pinned_for < UNSEEN_SECONDS and not await is_alive(found.pin):
+            await self.durable.release(unfinished=found.unacknowledged > 0)
+
+
+def refused(code: int, description: str) -> APIError:
+    """The client's own class for what a server refuses; here its state says so rather than an answer."""
+    return APIError(code=code, description=description)

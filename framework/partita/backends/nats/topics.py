@@ -1,0 +1,134 @@
+"""Topics as streams: made, deleted, listed and looked up."""
+
+from collections.abc import Mapping
+from secrets import token_hex
+
+import attrs
+from nats.js.errors import NotFoundError
+
+from partita.backends.nats.answers import STREAM_NOT_FOUND, Answer
+from partita.backends.nats.client import Connection
+from partita.backends.nats.names import MADE, TOPIC, stream_name, subject
+from partita.core.errors import SettingsError, TopicMissing
+from partita.core.settings import check_topic_name
+
+DUPLICATE_WINDOW = 120.0
+
+
+@attrs.frozen
+class Layout:
+    """
+    How a topic is stored.
+
+    Args:
+        partitions: how many there are.
+        window: seconds for which the server remembers message ids.
+    """
+
+    partitions: int
+    window: float
+
+
+class Topics:
+    """
+    The topics of one JetStream account.
+
+    Args:
+        connection: an open connection.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def create(self, topic: str, partitions: int, replication: int) -> None:
+        """
+        Make a topic.
+
+        Raises:
+            SettingsError: the name or a number cannot be used.
+            nats.js.errors.APIError: the server refused, for example because it exists.
+        """
+        _check(topic, partitions, replication)
+        name = stream_name(topic)
+        # The server says yes when asked again for a stream with the very same configuration; a mark of
+        # its own makes each request another one, so that two who create a topic do not both succeed.
+        await self._connection.ask(
+            f"STREAM.CREATE.{name}",
+            {
+                "name": name,
+                "subjects": [subject(topic, number) for number in range(partitions)],
+                "storage": "file",
+                "retention": "limits",
+                "num_replicas": replication,
+                "duplicate_window": int(DUPLICATE_WINDOW * 1e9),
+                "metadata": {TOPIC: topic, MADE: token_hex(8)},
+            },
+        )
+
+    async def delete(self, topic: str) -> None:
+        """
+        Delete a topic and what is in it.
+
+        Raises:
+            TopicMissing: there is none.
+            nats.errors.Error: the client's own error.
+        """
+        try:
+            await self._connection.ask(f"STREAM.DELETE.{stream_name(topic)}")
+        except NotFoundError as error:
+            raise _missing(topic, error) from None
+
+    async def listed(self) -> Mapping[str, int]:
+        """Each topic's number of partitions; streams without the mark of a topic are left out."""
+        topics: dict[str, int] = {}
+        offset, total = 0, 1
+        while offset < total:
+            page = await self._connection.ask("STREAM.LIST", {"offset": offset})
+            streams = page.each("streams")
+            for stream in streams:
+                topic = stream.text("config", "metadata", TOPIC)
+                if topic:
+                    topics[topic] = _partitions(topic, stream)
+            total = page.number("total") if streams else 0
+            offset += len(streams)
+        return topics
+
+    async def layout(self, topic: str) -> Layout:
+        """
+        Look a topic up.
+
+        Raises:
+            TopicMissing: there is none.
+            nats.errors.Error: the client's own error.
+        """
+        try:
+            found = await self._connection.ask(f"STREAM.INFO.{stream_name(topic)}")
+        except NotFoundError as error:
+            raise _missing(topic, error) from None
+        partitions = _partitions(topic, found)
+        if not partitions:
+            raise TopicMissing(topic)
+        return Layout(partitions, found.number("config", "duplicate_window") / 1e9)
+
+
+def _missing(topic: str, error: NotFoundError) -> Exception:
+    return TopicMissing(topic) if error.err_code == STREAM_NOT_FOUND else error
+
+
+def _partitions(topic: str, stream: Answer) -> int:
+    """How many partitions a stream has: the subjects that count up from `<topic>.0`."""
+    subjects = set(stream.texts("config", "subjects"))
+    count = 0
+    while subject(topic, count) in subjects:
+        count += 1
+    return count
+
+
+def _check(topic: str, partitions: int, replication: int) -> None:
+    check_topic_name(topic)
+    if "" in topic.split("."):
+        raise SettingsError(f"{topic!r} is no topic name on NATS, where something must stand around each '.'")
+    if partitions < 1:
+        raise SettingsError(f"a topic has 1 partition or more, not {partitions}")
+    if replication < 1:
+        raise SettingsError(f"a topic has 1 replica or more, not {replication}")

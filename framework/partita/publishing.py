@@ -1,0 +1,87 @@
+"""What publishes: the half of a bus that sends messages."""
+
+from collections.abc import Iterable, Sequence
+from typing import Unpack
+
+from partita.core.errors import Closed
+from partita.core.ports import Backend, MessageOptions, Outgoing, Receipt
+from partita.message import Delivery
+from partita.outbox import Outbox
+from partita.telemetry.tracing import Tracing
+
+
+class Publishing:
+    """
+    Publishes on one backend.
+
+    Args:
+        backend: the code for the broker.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._open = False
+        self._trace(None)
+
+    def _trace(self, tracing: Tracing | None) -> None:
+        self._tracing = tracing
+        self._outbox = Outbox(self._backend, tracing)
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise Closed("the bus is not open; use it inside 'async with open_bus(...)'")
+
+    async def publish(self, topic: str, value: bytes | None, **options: Unpack[MessageOptions]) -> Receipt:
+        """
+        Publish one message and wait until the broker has acknowledged it.
+
+        Args:
+            topic: where to.
+            value: the payload; None is a null value.
+            **options: key, headers, partition, timestamp; see `MessageOptions`.
+
+        Raises:
+            TopicMissing: the topic does not exist.
+            MessageTooLarge: refused before sending.
+            TypeError: a value, key or header is not bytes.
+            Exception: the client's own error, untouched.
+        """
+        return await self._publish(topic, Outgoing(value, **options))
+
+    async def _publish(self, topic: str, message: Outgoing) -> Receipt:
+        self._check_open()
+        return await self._outbox.publish(topic, message)
+
+    def send(self, topic: str, value: bytes | None, **options: Unpack[MessageOptions]) -> Delivery:
+        """
+        Publish one message without waiting; `await` the delivery for its receipt, now or later.
+
+        Arguments are those of `publish`. A delivery that fails and that nobody awaits is logged, and
+        raised by `flush`.
+        """
+        self._check_open()
+        return self._outbox.send(topic, Outgoing(value, **options))
+
+    async def publish_batch(
+        self, topic: str, messages: Iterable[bytes | Outgoing | None]
+    ) -> Sequence[Receipt]:
+        """
+        Publish messages in order and wait for all acknowledgements.
+
+        Raises:
+            PublishErrors: some failed; it groups the client's own errors, with `.receipts` and `.errors`
+                by index.
+        """
+        self._check_open()
+        made = [each if isinstance(each, Outgoing) else Outgoing(each) for each in messages]
+        return await self._outbox.publish_batch(topic, made)
+
+    async def flush(self) -> None:
+        """
+        Wait until everything sent so far is acknowledged or has failed.
+
+        Raises:
+            PublishErrors: deliveries that failed and that nobody awaited.
+        """
+        self._check_open()
+        await self._outbox.flush()

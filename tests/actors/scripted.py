@@ -1,0 +1,220 @@
+"""A broker that does what a test says: assigns, revokes, loses, feeds, fails, refuses and hangs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+from partita.actors.consumer import Consumer, ConsumerSettings
+from partita.actors.partition import BoundRoute, TopicRoutes
+from partita.backends.memory.records import MemoryReader, MemoryRecord
+from partita.core.ports import AssignmentListener, Fetch, Headers, Membership, TopicPartition
+from partita.core.retries import Retry
+
+READER = MemoryReader()
+AT = TopicPartition("orders", 0)
+OTHER = TopicPartition("orders", 1)
+ONCE = Retry(attempts=1)
+QUICK = Retry(attempts=3, backoff=1.0, jitter=0.0)
+
+Handler = Callable[[bytes], Awaitable[object]]
+
+
+class Outage(Exception):
+    """The broker is away."""
+
+
+class ScriptedBroker:
+    """What the memberships of one test share: the stored offsets and the script."""
+
+    def __init__(self, *initial: TopicPartition) -> None:
+        self.initial = initial
+        self.members: list[ScriptedSubscription] = []
+        self.membership: Membership | None = None
+        self.stored: dict[TopicPartition, int] = {}
+        self.commits: list[Mapping[TopicPartition, int]] = []
+        self.refused: dict[TopicPartition, Exception] = {}
+        self.start_errors: list[BaseException] = []
+        self.unread: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
+
+    @property
+    def member(self) -> "ScriptedSubscription":
+        """The membership that was made last."""
+        return self.members[-1]
+
+    def subscribe(self, membership: Membership) -> "ScriptedSubscription":
+        """A new member."""
+        self.membership = membership
+        self.members.append(ScriptedSubscription(self))
+        return self.member
+
+    def fetch(self, at: TopicPartition, *values: bytes | None, headers: Headers = ()) -> Fetch:
+        """The next messages of a partition, one for each of *values*, with no gaps."""
+        first = self._ends.get(at, 0)
+        self._ends[at] = first + len(values)
+        records = [
+            MemoryRecord(at.topic, at.partition, first + number, 0, None, value, headers)
+            for number, value in enumerate(values)
+        ]
+        return Fetch(at, records, self._ends[at], sum(len(each or b"") for each in values))
+
+
+class ScriptedSubscription:
+    """One membership; fills the `Subscription` port."""
+
+    def __init__(self, broker: ScriptedBroker) -> None:
+        self.broker = broker
+        self.closed = False
+        self.polled_closed: list[Collection[TopicPartition]] = []
+        self.listener: AssignmentListener
+        self._fetches: list[Fetch] = []
+        self._error: BaseException | None = None
+        self._news = asyncio.Event()
+
+    async def start(self, listener: AssignmentListener) -> None:
+        """Join, or fail as the script has it."""
+        self.listener = listener
+        if self.broker.start_errors:
+            raise self.broker.start_errors.pop(0)
+        listener.assigned(self.broker.initial)
+
+    async def poll(self, closed: Collection[TopicPartition], timeout: float) -> Sequence[Fetch]:
+        """What was fed for partitions that are not closed."""
+        self.polled_closed.append(tuple(closed))
+        if not self._error and not self._open(closed):
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), timeout)
+            except TimeoutError:
+                return ()
+        if self._error is not None:
+            raise self._error
+        fetches = self._open(closed)
+        self._fetches = [each for each in self._fetches if each not in fetches]
+        return fetches
+
+    def _open(self, closed: Collection[TopicPartition]) -> list[Fetch]:
+        return [each for each in self._fetches if each.partition not in closed]
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
+        """Store what the script does not refuse."""
+        self.broker.commits.append(dict(offsets))
+        refused = {at: error for at, error in self.broker.refused.items() if at in offsets}
+        stored = {at: offset for at, offset in offsets.items() if at not in refused}
+        for at, offset in stored.items():
+            assert offset >= self.broker.stored.get(at, 0), "a commit moved back"
+        self.broker.stored.update(stored)
+        return refused
+
+    async def unread(self) -> Mapping[TopicPartition, int]:
+        """What the script says."""
+        return self.broker.unread
+
+    async def close(self) -> None:
+        """Leave."""
+        self.closed = True
+
+    def feed(self, at: TopicPartition, *values: bytes | None, headers: Headers = ()) -> None:
+        """Messages arrive in one fetch."""
+        self.feed_fetch(self.broker.fetch(at, *values, headers=headers))
+
+    def feed_fetch(self, fetch: Fetch) -> None:
+        """A fetch arrives."""
+        self._fetches.append(fetch)
+        self._news.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Every poll fails from now on."""
+        self._error = error
+        self._news.set()
+
+
+def routes_to(
+    handler: Handler, *, retry: Retry = ONCE, concurrency: int = 64, kind: str | None = None
+) -> TopicRoutes:
+    """One route that hands a record's value to *handler*."""
+
+    def call(record: object, attempt: int) -> Awaitable[object]:
+        assert isinstance(record, MemoryRecord)
+        return handler(record.value or b"")
+
+    route = BoundRoute("handler", call, retry, asyncio.Semaphore(concurrency))
+    return TopicRoutes({kind: route}, "type", READER)
+
+
+class RunningConsumer:
+    """A consumer on a scripted broker, run as a task for as long as the block lasts."""
+
+    def __init__(
+        self,
+        broker: ScriptedBroker,
+        handler: Handler,
+        *,
+        retry: Retry = ONCE,
+        drain_timeout: float = 30.0,
+        kind: str | None = None,
+        concurrency: int = 64,
+    ) -> None:
+        self.broker = broker
+        self.stop_requests: list[BaseException] = []
+        self.routes = routes_to(handler, retry=retry, kind=kind, concurrency=concurrency)
+        self.consumer = Consumer(
+            ConsumerSettings(Membership("billing", frozenset({"orders"})), drain_timeout),
+            broker.subscribe,
+            lambda topic: self.routes,
+            self.stop_requests.append,
+        )
+        self.task: asyncio.Task[None]
+
+    async def __aenter__(self) -> "RunningConsumer":
+        self.task = asyncio.get_running_loop().create_task(self.consumer.run())
+        await asyncio.sleep(0.01)
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+        if not self.task.cancelled():
+            # What it failed with is the test's to look at.
+            self.task.exception()
+
+
+class RaisingNotices:
+    """Somebody to be told who falls over now and then."""
+
+    def __init__(self, *, when_finished: int = 0, when_idle: int = 0) -> None:
+        self.finished_errors, self.idle_errors = when_finished, when_idle
+        self.count = 0
+
+    def finished(self, count: int) -> None:
+        """Count, and fall over."""
+        self.count += count
+        if count and self.finished_errors:
+            self.finished_errors -= 1
+            raise RuntimeError("finished")
+
+    def idle(self) -> None:
+        """Fall over."""
+        if self.idle_errors:
+            self.idle_errors -= 1
+            raise RuntimeError("idle")
+
+    def stop_requested(self, error: BaseException) -> None:
+        """Not of interest here."""
+
+
+class Worker:
+    """A handler that notes each call, and fails as often as it is told to."""
+
+    def __init__(self, *errors: BaseException) -> None:
+        self.errors = list(errors)
+        self.calls: list[tuple[float, bytes]] = []
+
+    async def __call__(self, value: bytes) -> None:
+        self.calls.append((round(asyncio.get_running_loop().time(), 2), value))
+        if self.errors:
+            raise self.errors.pop(0)
+
+    @property
+    def values(self) -> list[bytes]:
+        """What it was called with, in order."""
+        return [value for _, value in self.calls]

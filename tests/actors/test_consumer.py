@@ -1,0 +1,202 @@
+"""One membership: joining, intake, health, and what makes it fail."""
+
+import asyncio
+
+import anyio
+from tests.actors.scripted import AT, OTHER, Outage, RunningConsumer, ScriptedBroker, Worker
+from tests.simulated import pass_time, run, until
+
+from partita import RouteError
+from partita.actors.partition import TopicRoutes
+from partita.actors.supervisor import Supervisor
+from partita.core.flow import DEFAULT_BYTES
+from partita.core.restarts import FailureKind, Supervision
+
+
+def test_a_client_in_trouble_fails_the_consumer_with_the_very_error() -> None:
+    """A client is rebuilt, never repaired; and its error arrives as it was raised."""
+    broker, error = ScriptedBroker(AT), Outage("away")
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, Worker()) as running:
+            assert running.consumer.joined
+            broker.member.fail(error)
+            await asyncio.wait([running.task])
+            assert error is running.task.exception()
+            assert broker.member.closed
+            assert not running.consumer.joined
+            assert repr(running.consumer) == "<Consumer 'billing' not joined: 0 partitions>"
+
+    run(scenario())
+
+
+def test_a_restarted_consumer_has_a_new_client_and_goes_on_from_the_commit() -> None:
+    """The messages between the commit and the failure are read again by whoever owns them next."""
+    broker, worker = ScriptedBroker(AT), Worker()
+    running = RunningConsumer(broker, worker)
+
+    async def scenario() -> None:
+        supervisor = Supervisor("bus", Supervision(), lambda name, error: FailureKind.TRANSPORT)
+        supervisor.add("consumer", running.consumer.run)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(supervisor.run())
+            await until(lambda: running.consumer.joined)
+            broker.member.feed(AT, b"1")
+            await until(lambda: broker.stored.get(AT) == 1)
+            broker.start_errors = [Outage("still away"), Outage("still away")]
+            broker.member.fail(Outage("away"))
+            await until(lambda: len(broker.members) == 4 and running.consumer.joined)
+            broker.member.feed(AT, b"2")
+            await until(lambda: broker.stored.get(AT) == 2)
+            assert running.consumer.handled == 2
+            await running.consumer.drain()
+
+    run(scenario())
+
+    assert worker.values == [b"1", b"2"]
+    assert all(member.closed for member in broker.members)
+
+
+def test_health_is_red_from_the_first_failure_until_joined_again() -> None:
+    """Several failures in a row are one time of trouble."""
+    broker = ScriptedBroker()
+    running = RunningConsumer(broker, Worker())
+    parts = list[tuple[bool, str, float]]()
+
+    async def scenario() -> None:
+        broker.start_errors = [Outage("away"), Outage("away")]
+        supervisor = Supervisor("bus", Supervision(), lambda name, error: FailureKind.TRANSPORT)
+        supervisor.add("consumer", running.consumer.run)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(supervisor.run())
+            await until(lambda: len(broker.members) == 2)
+            part = running.consumer.part
+            parts.append((part.healthy, part.reason, part.since))
+            await until(lambda: running.consumer.joined)
+            assert running.consumer.part.healthy
+            await running.consumer.drain()
+
+    run(scenario())
+
+    ((healthy, reason, since),) = parts
+    assert (healthy, reason) == (False, "Outage: away")
+    assert 0.3 < since < 0.8
+
+
+def test_a_topic_that_cannot_be_served_fails_the_consumer_not_the_client() -> None:
+    """The client's callback must not see an error; the poller raises it, and a restart starts afresh."""
+    broker, error = ScriptedBroker(AT), RouteError("two patterns")
+    running = RunningConsumer(broker, Worker())
+    good, errors = running.routes, [error]
+
+    def routes(topic: str) -> TopicRoutes:
+        if errors:
+            raise errors.pop()
+        return good
+
+    running.consumer._routes = routes
+
+    async def scenario() -> None:
+        async with running:
+            await asyncio.wait([running.task])
+            assert error is running.task.exception()
+        async with running:
+            await pass_time(1)
+            assert not running.task.done()
+            assert list(running.consumer.partitions) == [AT]
+
+    run(scenario())
+
+
+def test_a_full_partition_takes_nothing_more_until_half_is_handled() -> None:
+    """The gate bounds what waits in this process, partition by partition."""
+    broker, go = ScriptedBroker(AT, OTHER), anyio.Event()
+    half = b"x" * (DEFAULT_BYTES // 2)
+
+    async def handle(value: bytes) -> None:
+        await go.wait()
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, handle):
+            for _ in range(4):
+                broker.member.feed(AT, half)
+            await pass_time(1)
+            assert broker.member.polled_closed[-1] == (AT,)
+            broker.member.feed(OTHER, b"1")
+            go.set()
+            await until(lambda: broker.stored == {AT: 4, OTHER: 1})
+            await pass_time(1)
+            assert not broker.member.polled_closed[-1]
+
+    run(scenario())
+
+
+def test_a_partition_that_is_open_again_is_read_at_once() -> None:
+    """A poll that waits for others must not let a fast handler wait with it."""
+    broker = ScriptedBroker(AT)
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, Worker()):
+            for _ in range(50):
+                broker.member.feed(AT, b"x" * DEFAULT_BYTES)
+            await until(lambda: broker.stored.get(AT) == 50)
+
+    _, seconds = run(scenario())
+
+    assert seconds < 2
+
+
+def test_what_comes_for_a_partition_that_went_is_dropped() -> None:
+    """Its next owner reads it again."""
+    broker, worker = ScriptedBroker(AT), Worker()
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, worker):
+            broker.member.listener.lost([AT])
+            broker.member.feed(AT, b"1")
+            broker.member.listener.assigned([])
+            await pass_time(1)
+
+    run(scenario())
+
+    assert worker.values == []
+
+
+def test_is_exhausted_when_nothing_is_unread_and_nothing_in_hand() -> None:
+    """What waits behind a parked message does not count; what is under way does."""
+    broker = ScriptedBroker(AT)
+
+    async def handle(value: bytes) -> None:
+        await pass_time(1)
+        if value == b"poison":
+            raise ValueError("no")
+
+    async def scenario() -> None:
+        running = RunningConsumer(broker, handle)
+        assert not await running.consumer.exhausted()
+        async with running:
+            broker.unread = {AT: 1}
+            assert not await running.consumer.exhausted()
+            broker.unread = {AT: 0}
+            assert await running.consumer.exhausted()
+            broker.member.feed(AT, b"1", b"poison", b"2")
+            await pass_time(0.01)
+            assert not await running.consumer.exhausted()
+            broker.unread = {AT: 7}
+            await until(lambda: running.consumer.parked)
+            assert await running.consumer.exhausted()
+
+    run(scenario())
+
+
+def test_a_cancelled_consumer_still_leaves_its_group() -> None:
+    """The group counts the member until it says goodbye."""
+    broker = ScriptedBroker(AT)
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, Worker()):
+            pass
+
+    run(scenario())
+
+    assert broker.member.closed

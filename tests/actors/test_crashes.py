@@ -1,0 +1,67 @@
+"""A pump that crashes starts again in place: nothing is skipped, nothing is repeated."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+import pytest
+from tests.actors.scripted import AT, RaisingNotices, RunningConsumer, ScriptedBroker, Worker, routes_to
+from tests.simulated import run, until
+
+from partita import RestartLimitReached
+from partita.actors.partition import Partition
+from partita.actors.pump import Pump
+from partita.actors.supervisor import Supervisor
+from partita.core.flow import FlowGate
+from partita.core.leases import Lease
+from partita.core.restarts import FailureKind, Supervision
+
+
+@pytest.mark.parametrize("notices", [RaisingNotices(when_finished=2), RaisingNotices(when_idle=2)])
+def test_a_crashed_pump_goes_on_where_it_was(notices: RaisingNotices) -> None:
+    """What stands in the partition outlives the task that works on it."""
+    worker, broker = Worker(), ScriptedBroker()
+    values = [b"%d" % number for number in range(200)]
+
+    async def scenario() -> None:
+        partition = Partition(Lease(AT), routes_to(worker), FlowGate())
+        supervisor = Supervisor("test", Supervision(), lambda name, error: FailureKind.CRASH)
+        supervisor.add("pump", Pump(partition, notices).run)
+        partition.feed(broker.fetch(AT, *values))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(supervisor.run())
+            await until(lambda: partition.handled == 200 and not notices.idle_errors)
+            partition.stop()
+        assert supervisor.restarts == 2
+        assert partition.committable == 200
+
+    run(scenario())
+
+    assert values == worker.values
+
+
+def test_records_that_cannot_be_read_are_never_committed_unread() -> None:
+    """
+    A lazy reader that breaks in the middle of a fetch says "exhausted" when it is asked again: what it
+    did not hand out must not count as handled.
+    """
+    worker, broker = Worker(), ScriptedBroker(AT)
+
+    def broken(whole: Iterable[object]) -> Iterator[object]:
+        yield from list(whole)[:2]
+        raise ValueError("a corrupt batch")
+
+    async def scenario() -> BaseException | None:
+        async with RunningConsumer(broker, worker) as running:
+            fetch = broker.fetch(AT, b"1", b"2", b"3", b"4")
+            fetch.records = broken(fetch.records)
+            broker.member.feed_fetch(fetch)
+            broker.member.feed(AT, b"5")
+            await asyncio.wait([running.task])
+            return running.task.exception()
+
+    error, _ = run(scenario())
+
+    assert isinstance(error, RestartLimitReached)
+    assert str(error.__cause__) == "a corrupt batch"
+    assert worker.values == [b"1", b"2"]
+    assert broker.stored == {AT: 2}
