@@ -5,6 +5,7 @@ It wires and owns; messages go from the client to the handler without passing th
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from re import Pattern
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -86,7 +87,7 @@ class EventBus(Publishing):
             TopicMissing: a topic does not exist.
             Exception: the client's own error.
         """
-        sources = [source] if not isinstance(source, list | tuple) else source
+        sources = [source] if isinstance(source, str | Pattern) else source
         router = Router()
         router.handler(*sources, **options)(handler)
         self._check_open()

@@ -74,8 +74,24 @@ def running(folder: Path, *arguments: str, environ: Mapping[str, str] | None = N
         process.stdout.close()
 
 
-def run(folder: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def run(
+    folder: Path, *arguments: str, given: bytes = b"", environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     """Run `worker` to its end with *given* as its standard input."""
     return subprocess.run(
-        command(*arguments), cwd=folder, input=given, capture_output=True, timeout=DEADLINE, check=False
+        command(*arguments),
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        timeout=DEADLINE,
+        env={**os.environ, **(environ or {})},
+        check=False,
     )
+
+
+def paragraph(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What a command that failed had to say: one paragraph and no traceback."""
+    text = done.stderr.decode()
+    assert text.startswith("worker: "), text
+    assert text.count("\n") == 1, text
+    return text

@@ -144,8 +144,11 @@ class Connection:
             nats.errors.Error: no server answered, or it refused the credentials.
             SettingsError: the server is older than 2.14 or has no JetStream.
         """
-        self._client, self._closing, self._opened = _Client(), False, True
+        self._client, self._opened = _Client(), True
+        # Until it is connected there is nobody to tell anything but our caller.
+        self._closing = True
         await self._connect()
+        self._closing = False
         try:
             self._check_server()
             await self.ping()
