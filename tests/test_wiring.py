@@ -70,9 +70,10 @@ def test_a_topic_that_nobody_reads_has_no_route() -> None:
 
     routes = plan.routes("bills")
 
+    record = MemoryRecord("bills", 0, 0, 0, None, b"", ())
     assert routes.only is None
     with pytest.raises(Unroutable):
-        routes.pick(MemoryRecord("bills", 0, 0, 0, None, b"", ()))
+        routes.pick(record).call(record, 1)
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])

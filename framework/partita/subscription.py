@@ -90,10 +90,7 @@ class Subscription:
     @property
     def parts(self) -> dict[str, Part]:
         """The health of each consumer, and of each partition with a parked message."""
-        parts = {f"consumer {each.name}": each.part for each in self.consumers}
-        for parked in self.parked:
-            parts[f"{parked.topic}/{parked.partition}"] = Part(healthy=False, reason=str(parked))
-        return parts
+        return {name: part for each in self.consumers for name, part in each.parts.items()}
 
     @property
     def summary(self) -> Summary:
@@ -153,9 +150,10 @@ class Subscription:
     async def _all_exhausted(self) -> bool:
         try:
             return all([await each.exhausted() for each in self.consumers])
-        # The broker is away for a moment; the poller finds out the same and knows what to do.
+        # The broker is away for a moment, and the poller finds out the same; or the end was asked for
+        # meanwhile, and the members are leaving.
         except Exception as error:
-            if self._judge("", error) is FailureKind.TRANSPORT:
+            if self._stop.is_set() or self._judge("", error) is FailureKind.TRANSPORT:
                 return False
             raise
 

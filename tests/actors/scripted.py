@@ -32,6 +32,7 @@ class ScriptedBroker:
         self.stored: dict[TopicPartition, int] = {}
         self.commits: list[Mapping[TopicPartition, int]] = []
         self.refused: dict[TopicPartition, Exception] = {}
+        self.commit_errors: list[Exception] = []
         self.start_errors: list[BaseException] = []
         self.unread: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
@@ -98,6 +99,8 @@ class ScriptedSubscription:
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
         """Store what the script does not refuse."""
         self.broker.commits.append(dict(offsets))
+        if self.broker.commit_errors:
+            raise self.broker.commit_errors.pop(0)
         refused = {at: error for at, error in self.broker.refused.items() if at in offsets}
         stored = {at: offset for at, offset in offsets.items() if at not in refused}
         for at, offset in stored.items():

@@ -1,12 +1,13 @@
 """One membership: joining, intake, health, and what makes it fail."""
 
 import asyncio
+from collections.abc import Mapping
 
 import anyio
 from tests.actors.scripted import AT, OTHER, Outage, RunningConsumer, ScriptedBroker, Worker
 from tests.simulated import pass_time, run, until
 
-from partita import RouteError
+from partita import Part, RouteError
 from partita.actors.partition import TopicRoutes
 from partita.actors.supervisor import Supervisor
 from partita.core.flow import DEFAULT_BYTES
@@ -70,10 +71,10 @@ def test_health_is_red_from_the_first_failure_until_joined_again() -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(supervisor.run())
             await until(lambda: len(broker.members) == 2)
-            part = running.consumer.part
+            part = running.consumer.parts[f"consumer {running.consumer.name}"]
             parts.append((part.healthy, part.reason, part.since))
             await until(lambda: running.consumer.joined)
-            assert running.consumer.part.healthy
+            assert all(part.healthy for part in running.consumer.parts.values())
             await running.consumer.drain()
 
     run(scenario())
@@ -200,3 +201,27 @@ def test_a_cancelled_consumer_still_leaves_its_group() -> None:
     run(scenario())
 
     assert broker.member.closed
+
+
+def test_health_names_a_parked_message_and_since_when() -> None:
+    """The partition is a part of its own, red with handler, place and error; its consumer is green."""
+    broker = ScriptedBroker(AT, OTHER)
+
+    async def refuse(value: bytes) -> None:
+        raise ValueError("no")
+
+    async def scenario() -> Mapping[str, Part]:
+        async with RunningConsumer(broker, refuse) as running:
+            broker.member.feed(AT, b"1")
+            await until(lambda: bool(list(running.consumer.parked)))
+            await pass_time(7)
+            return running.consumer.parts
+
+    parts, _ = run(scenario())
+
+    assert {name: part.healthy for name, part in parts.items()} == {
+        "consumer billing": True,
+        "orders/0": False,
+    }
+    assert parts["orders/0"].reason == "orders/0@0 in handler: ValueError: no"
+    assert 7 <= parts["orders/0"].since < 8

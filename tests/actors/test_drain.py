@@ -4,7 +4,7 @@ import asyncio
 
 import anyio
 import pytest
-from tests.actors.scripted import AT, OTHER, QUICK, RunningConsumer, ScriptedBroker
+from tests.actors.scripted import AT, OTHER, QUICK, Outage, RunningConsumer, ScriptedBroker
 from tests.simulated import pass_time, run, until
 
 
@@ -233,3 +233,62 @@ def test_a_drain_waits_for_a_pump_that_crashed_no_longer_than_its_deadline() -> 
 
     assert seconds <= 5.1
     assert broker.stored == {}
+
+
+def test_a_commit_that_is_refused_during_a_drain_is_sent_again() -> None:
+    """A rebalance refuses commits for a moment; a clean stop repeats nothing all the same."""
+    handler, broker = Slow(1), ScriptedBroker(AT)
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, handler) as running, asyncio.TaskGroup() as tasks:
+            broker.refused = {AT: Outage("a rebalance is under way")}
+            broker.commit_errors = [Outage("no answer")]
+            broker.member.feed(AT, b"1", b"2")
+            await until(lambda: handler.started == [b"1", b"2"])
+            tasks.create_task(running.consumer.drain())
+            await pass_time(2)
+            broker.refused = {}
+            await running.task
+
+    run(scenario())
+
+    assert broker.stored == {AT: 2}
+
+
+def test_a_commit_that_stays_refused_holds_a_drain_up_for_five_seconds() -> None:
+    """The drain is bounded; what was not stored is read again by the next owner."""
+    handler, broker = Slow(1), ScriptedBroker(AT)
+    broker.refused = {AT: Outage("away")}
+
+    async def scenario() -> float:
+        async with RunningConsumer(broker, handler) as running:
+            broker.member.feed(AT, b"1")
+            await until(lambda: handler.done == [b"1"])
+            began = asyncio.get_running_loop().time()
+            await running.consumer.drain()
+            return asyncio.get_running_loop().time() - began
+
+    seconds, _ = run(scenario())
+
+    assert 5.0 <= seconds <= 5.2
+    assert broker.stored == {}
+
+
+def test_a_second_assignment_without_a_revocation_ends_the_first() -> None:
+    """Never two pumps for one partition: the first stops and commits nothing, the second reads again."""
+    handler, broker = Slow(1), ScriptedBroker(AT)
+
+    async def scenario() -> int:
+        async with RunningConsumer(broker, handler) as running:
+            broker.member.feed(AT, b"1")
+            await until(lambda: handler.started == [b"1"])
+            first = running.consumer.partitions[AT]
+            broker.member.listener.assigned([AT])
+            broker.member.feed(AT, b"again")
+            await until(lambda: handler.done == [b"again"])
+            assert not first.lease.may_commit
+            return len(running.consumer.partitions)
+
+    partitions, _ = run(scenario())
+
+    assert (partitions, handler.done) == (1, [b"again"])

@@ -30,26 +30,6 @@ def test_a_refused_offset_stays_due() -> None:
     assert plan.due({A: 5, B: 7}) == {B: 7}
 
 
-def test_an_offset_that_was_read_from_needs_no_commit() -> None:
-    """A partition that starts at 40 is not told its own beginning."""
-    plan = CommitPlan()
-
-    plan.start_at(A, 40)
-
-    assert plan.due({A: 40}) == {}
-    assert plan.due({A: 41}) == {A: 41}
-
-
-def test_a_later_start_does_not_hide_what_was_committed() -> None:
-    """Only the first start counts; a commit is the better word."""
-    plan = CommitPlan()
-    plan.sent({A: 50}, refused=())
-
-    plan.start_at(A, 40)
-
-    assert plan.due({A: 45}) == {}
-
-
 def test_a_forgotten_partition_starts_afresh() -> None:
     """A partition that comes back may stand lower, such as after its topic was made anew."""
     plan = CommitPlan()

@@ -16,6 +16,8 @@ from partita.core.commits import CommitPlan, CommitPolicy
 from partita.core.health import describe
 from partita.core.ports import Subscription, TopicPartition
 
+SURELY_SECONDS = 5.0
+AGAIN_SECONDS = 0.1
 _log = logging.getLogger("partita.committer")
 
 
@@ -77,18 +79,34 @@ class Committer:
             if self._idle_timer is not None:
                 self._idle_timer.cancel()
 
-    async def commit(self) -> None:
-        """Commit now what has been finished. A refusal is logged once and tried again with the next."""
+    async def commit(self) -> bool:
+        """
+        Commit now what has been finished; False when some of it was not stored.
+
+        A refusal is logged once and goes with the next commit.
+        """
         async with self._lock:
             self._finished = 0
             due = self._plan.due(
-                {each.name: each.committable for each in self._partitions() if each.lease.may_commit}
+                {each.name: each.committable for each in list(self._partitions()) if each.lease.may_commit}
             )
-            if not due:
-                return
-            refused = await self._subscription.commit(due)
+            refused = await self._send(due) if due else {}
             self._plan.sent(due, refused)
             self._tell(refused)
+            return not refused
+
+    async def _send(self, due: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
+        try:
+            return await self._subscription.commit(due)
+        # Whatever it says, nothing counts as stored; if the client is broken, the poller fails as well.
+        except Exception as error:  # noqa: BLE001
+            return dict.fromkeys(due, error)
+
+    async def commit_surely(self) -> None:
+        """Commit before partitions go away: again while it is refused, for up to 5 s."""
+        with anyio.move_on_after(SURELY_SECONDS):
+            while not await self.commit():
+                await anyio.sleep(AGAIN_SECONDS)  # noqa: ASYNC110 - only the broker knows when
 
     def _tell(self, refused: Mapping[TopicPartition, Exception]) -> None:
         told = describe(next(iter(refused.values()))) if refused else ""

@@ -7,13 +7,14 @@ it again with a new client. A client is rebuilt, never repaired.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import anyio
 import attrs
 
 from partita.actors.committer import Committer
 from partita.actors.partition import Partition, TopicRoutes
+from partita.actors.poller import Poller
 from partita.actors.pump import Pump
 from partita.actors.supervisor import Supervisor
 from partita.core.commits import CommitPolicy
@@ -23,9 +24,7 @@ from partita.core.leases import Lease
 from partita.core.ports import Membership, Subscription, TopicPartition
 from partita.core.restarts import FailureKind, Supervision
 
-POLL_SECONDS = 0.25
 # A gate that opens again does not wake a poll that is under way for the other partitions.
-GATED_SECONDS = 0.01
 CLOSE_SECONDS = 15.0
 _log = logging.getLogger("partita.consumer")
 
@@ -73,10 +72,10 @@ class Consumer:
         self._on_stop_request = on_stop_request
         self._handled_before = 0
         self._trouble: tuple[str, float] | None = None
-        self._fault: Exception | None = None
         self._draining = False
         self._subscription: Subscription | None = None
         self._supervisor: Supervisor | None = None
+        self._poller: Poller | None = None
         self._committer: Committer | None = None
 
     @property
@@ -95,12 +94,13 @@ class Consumer:
         return [each.parked for each in self.partitions.values() if each.parked is not None]
 
     @property
-    def part(self) -> Part:
-        """This consumer's health."""
-        if self._trouble is None:
-            return Part(healthy=True)
-        reason, since = self._trouble
-        return Part(healthy=False, reason=reason, since=anyio.current_time() - since)
+    def parts(self) -> Mapping[str, Part]:
+        """The health of this consumer, and of each partition with a parked message."""
+        parts = {f"consumer {self.name}": _part(self._trouble)}
+        for at, each in self.partitions.items():
+            if each.parked is not None:
+                parts[str(at)] = _part((str(each.parked), each.parked_at))
+        return parts
 
     async def run(self) -> None:
         """
@@ -109,16 +109,14 @@ class Consumer:
         Raises:
             Exception: the client's own error, or what makes a topic unservable.
         """
-        self._fault = None
-        self._subscription = self._subscribe(self.settings.membership)
-        self._committer = Committer(
-            self._subscription, lambda: list(self.partitions.values()), self.settings.policy
-        )
+        subscription = self._subscription = self._subscribe(self.settings.membership)
+        self._committer = Committer(subscription, self.partitions.values, self.settings.policy)
+        self._poller = Poller(subscription, self.partitions)
         self._supervisor = Supervisor(f"consumer {self.name}", Supervision(), _judge_child)
-        self._supervisor.add("poller", self._poll)
+        self._supervisor.add("poller", self._poller.run)
         self._supervisor.add("committer", self._committer.run)
         try:
-            await self._subscription.start(self)
+            await subscription.start(self)
             self.joined, self._trouble = True, None
             await self._supervisor.run()
         except Exception as error:
@@ -131,21 +129,7 @@ class Consumer:
             # The group still counts this member and its sockets are open: leaving is finished even
             # when this task is cancelled, within a deadline.
             with anyio.move_on_after(CLOSE_SECONDS, shield=True):
-                await self._subscription.close()
-
-    async def _poll(self) -> None:
-        """Hand out what arrives, for as long as this member lives."""
-        assert self._subscription is not None  # set by run, which starts this
-        while True:
-            if self._fault is not None:
-                raise self._fault
-            closed = [at for at, each in self.partitions.items() if each.gate.closed]
-            wait = GATED_SECONDS if closed else POLL_SECONDS
-            for fetch in await self._subscription.poll(closed, wait):
-                owner = self.partitions.get(fetch.partition)
-                # What comes for a partition that is going away is read again by its next owner.
-                if owner is not None and owner.lease.takes_messages:
-                    owner.feed(fetch)
+                await subscription.close()
 
     def assigned(self, partitions: Collection[TopicPartition]) -> None:
         """Start a pump for each partition."""
@@ -156,13 +140,16 @@ class Consumer:
                 self._adopt(at)
             # The client's callback must not see an error; the poller raises it at its next turn.
             except Exception as error:  # noqa: BLE001
-                self._fault = error
+                assert self._poller is not None
+                self._poller.fail(error)
 
     def _adopt(self, at: TopicPartition) -> None:
         assert self._supervisor is not None  # assignments arrive through a started subscription
         partition = Partition(Lease(at), self._routes(at.topic), FlowGate())
         if self._draining:
             return
+        if at in self.partitions:
+            self.lost([at])  # a second assignment without a revocation in between: the first one is over
         self.partitions[at] = partition
         self._supervisor.add(_task_name(partition), Pump(partition, self).run)
 
@@ -191,7 +178,7 @@ class Consumer:
             for partition in going:
                 await partition.drained.wait()
         self.abandoned += sum(not each.drained.is_set() for each in going)
-        await self._committer.commit()
+        await self._committer.commit_surely()
 
     def _drop(self, going: Iterable[Partition]) -> None:
         for partition in going:
@@ -248,6 +235,13 @@ class Consumer:
     def __repr__(self) -> str:
         state = "running" if self.joined else "not joined"
         return f"<Consumer {self.name!r} {state}: {len(self.partitions)} partitions>"
+
+
+def _part(trouble: tuple[str, float] | None) -> Part:
+    if trouble is None:
+        return Part(healthy=True)
+    reason, since = trouble
+    return Part(healthy=False, reason=reason, since=anyio.current_time() - since)
 
 
 def _judge_child(name: str, error: BaseException) -> FailureKind:

@@ -8,7 +8,7 @@ when the pump crashes it starts again with what stands here, so that no message 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import NoReturn
 
 import anyio
@@ -21,6 +21,9 @@ from partita.core.leases import Lease
 from partita.core.ledger import Ledger
 from partita.core.ports import Fetch, RecordReader, TopicPartition
 from partita.core.retries import Retry
+
+NOBODY = "(none)"
+UNLIMITED = 2**31
 
 
 @attrs.frozen(eq=False)
@@ -41,7 +44,7 @@ class BoundRoute:
     limit: asyncio.Semaphore
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False, slots=False)
 class TopicRoutes:
     """
     The routes of one topic by kind, resolved when a partition is assigned.
@@ -62,21 +65,20 @@ class TopicRoutes:
         return self.kinds.get(None) if len(self.kinds) == 1 else None
 
     def pick(self, record: object) -> BoundRoute:
-        """
-        The route of one message.
-
-        Raises:
-            Unroutable: nobody handles its kind.
-        """
+        """The route of one message; for a kind that nobody handles, one that fails with Unroutable."""
         for name, value in self.reader.headers(record):
             if name == self.kind_header:
                 found = self.kinds.get(value.decode("utf-8", "replace"))
                 if found is not None:
                     return found
-        default = self.kinds.get(None)
-        if default is None:
+        return self.kinds.get(None) or self._nobody
+
+    @cached_property
+    def _nobody(self) -> BoundRoute:
+        def call(record: object, attempt: int) -> NoReturn:
             raise Unroutable(self.reader.topic(record), self.kind_header)
-        return default
+
+        return BoundRoute(NOBODY, call, Retry(attempts=1), asyncio.Semaphore(UNLIMITED))
 
 
 class Partition:
@@ -98,6 +100,7 @@ class Partition:
         self.attempt = 1
         self.handled = 0
         self.parked: Parked | None = None
+        self.parked_at = 0.0
         self.retry_at: float | None = None
         self.drained = anyio.Event()
         self._fetches: deque[Fetch] = deque()

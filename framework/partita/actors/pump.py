@@ -17,10 +17,9 @@ import anyio
 
 from partita.actors.partition import BoundRoute, Partition
 from partita.core.health import Parked, describe
-from partita.core.retries import Park, Retry, after_failure
+from partita.core.retries import Park, after_failure
 
 YIELD_EVERY = 64
-NOBODY = "(none)"
 _log = logging.getLogger("partita.pump")
 
 
@@ -66,19 +65,23 @@ class Pump:
                 await self._rest(turns)
                 turns = 0
                 continue
-            route = only
+            route = only or routes.pick(partition.record)
+            failure: BaseException | None = None
+            await route.limit.acquire()
             try:
-                route = only or routes.pick(partition.record)
-                async with route.limit:
-                    if not partition.lease.takes_messages:
-                        break
-                    await route.call(partition.record, partition.attempt)
+                if not partition.lease.takes_messages:
+                    break
+                await route.call(partition.record, partition.attempt)
             # A barrier: whatever a handler raises is its message's outcome. A cancellation of this very
             # task is ours instead; its message stays unfinished and is read again by the next owner.
             except BaseException as error:
                 if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                     raise
-                await self._failed(route, error)
+                failure = error
+            finally:
+                route.limit.release()
+            if failure is not None:
+                await self._failed(route, failure)
                 continue
             partition.finish()
             turns += 1
@@ -96,13 +99,12 @@ class Pump:
         if self._partition.lease.takes_messages:
             await self._partition.wait()
 
-    async def _failed(self, route: BoundRoute | None, error: BaseException) -> None:
+    async def _failed(self, route: BoundRoute, error: BaseException) -> None:
         """Wait for the next attempt of the message in hand, or for the end of the lease."""
         partition = self._partition
         if isinstance(error, SystemExit | KeyboardInterrupt):
             self._notices.stop_requested(error)
-        retry = route.retry if route is not None else Retry(attempts=1)
-        decision = after_failure(retry, partition.attempt, error, self._chance())
+        decision = after_failure(route.retry, partition.attempt, error, self._chance())
         if isinstance(decision, Park):
             self._park(route, error)
         else:
@@ -111,11 +113,11 @@ class Pump:
         partition.retry_at = None
         partition.attempt += 1
 
-    def _park(self, route: BoundRoute | None, error: BaseException) -> None:
+    def _park(self, route: BoundRoute, error: BaseException) -> None:
         partition, reader = self._partition, self._partition.routes.reader
         again = partition.parked is not None
         partition.parked = Parked(
-            handler=route.name if route is not None else NOBODY,
+            handler=route.name,
             topic=partition.name.topic,
             partition=partition.name.partition,
             offset=reader.offset(partition.record),
@@ -123,6 +125,7 @@ class Pump:
         )
         partition.retry_at = None
         if not again:
+            partition.parked_at = anyio.current_time()
             _log.error("parked %s", partition.parked)
         self._notices.idle()
 

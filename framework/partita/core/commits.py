@@ -48,10 +48,6 @@ class CommitPlan:
             if partition not in refused:
                 self._committed[partition] = offset
 
-    def start_at(self, partition: TopicPartition, offset: int) -> None:
-        """The first message read stands at *offset*, so everything below it needs no commit."""
-        self._committed.setdefault(partition, offset)
-
     def forget(self, partition: TopicPartition) -> None:
         """The partition is no longer this member's."""
         self._committed.pop(partition, None)

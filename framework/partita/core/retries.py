@@ -30,8 +30,8 @@ class Retry:
     jitter: float = 0.2
 
     def __attrs_post_init__(self) -> None:
-        if self.attempts < 1:
-            raise SettingsError(f"Retry(attempts={self.attempts}): give 1 or more")
+        if not isinstance(self.attempts, int) or self.attempts < 1:
+            raise SettingsError(f"Retry(attempts={self.attempts!r}): give a whole number of 1 or more")
         if not 0 <= self.backoff <= LONGEST_WAIT:
             raise SettingsError(f"Retry(backoff={self.backoff}): give 0 to {LONGEST_WAIT:g} s")
         if not 0 <= self.jitter <= 1:
