@@ -55,6 +55,15 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 
+class PrintVersion(argparse.Action):
+    """Looks the version up when it is asked for, and not at every start."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it and end."""
+        print(f"partita {version('partita')}")
+        parser.exit()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """
     Run one command line and return its exit code.
@@ -109,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("--version", action="version", version=f"partita {version('partita')}")
+    made.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and end")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.help, description=command.help, allow_abbrev=False)

@@ -152,4 +152,3 @@ class Worker:
         facts = StartFacts(bus.address, self._settings.group, loop, self._tracing)
         for line in banner(self._router, facts):
             self._say(line)
-

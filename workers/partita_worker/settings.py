@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import attrs
 
@@ -73,16 +72,19 @@ def read_switch(text: str) -> bool:
 def add_settings(parser: argparse.ArgumentParser, settings: Iterable[Setting]) -> None:
     """Declare the flags. One that is not given leaves no trace, so that the environment has its say."""
     for setting in settings:
-        details: dict[str, Any] = {"help": f"{setting.help} [{setting.variable}]"}
+        told = f"{setting.help} [{setting.variable}]"
         if setting.switch:
-            details["action"] = "store_true"
-        else:
-            details.update(metavar=setting.metavar, type=checked(setting.convert))
-            if setting.choices:
-                details["choices"] = setting.choices
-            if setting.repeated:
-                details["action"] = "append"
-        parser.add_argument(setting.flag, dest=setting.name, default=argparse.SUPPRESS, **details)
+            parser.add_argument(setting.flag, action="store_true", default=argparse.SUPPRESS, help=told)
+            continue
+        parser.add_argument(
+            setting.flag,
+            action="append" if setting.repeated else "store",
+            default=argparse.SUPPRESS,
+            type=checked(setting.convert),
+            choices=setting.choices or None,
+            metavar=setting.metavar,
+            help=told,
+        )
 
 
 def checked(convert: Callable[[str], object]) -> Callable[[str], object]:

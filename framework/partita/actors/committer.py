@@ -105,8 +105,8 @@ class Committer:
     async def commit_surely(self) -> None:
         """Commit before partitions go away: again while it is refused, for up to 5 s."""
         with anyio.move_on_after(SURELY_SECONDS):
-            while not await self.commit():
-                await anyio.sleep(AGAIN_SECONDS)  # noqa: ASYNC110 - only the broker knows when
+            while not await self.commit():  # noqa: ASYNC110 - only the broker knows when it takes them
+                await anyio.sleep(AGAIN_SECONDS)
 
     def _tell(self, refused: Mapping[TopicPartition, Exception]) -> None:
         told = describe(next(iter(refused.values()))) if refused else ""

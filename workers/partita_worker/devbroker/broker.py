@@ -1,5 +1,6 @@
 """Broker: one local server, started, asked and stopped by whoever knows its kind and port."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from partita_worker.devbroker.processes import POLL_SECONDS, birth, end, launch
 from partita_worker.devbroker.state import BrokerState, Registry
 
 LOG = "server.log"
+
+log = logging.getLogger(__name__)
 
 
 class BrokerKind(Protocol):
@@ -45,10 +48,6 @@ class BrokerKind(Protocol):
 KINDS: Mapping[str, BrokerKind] = {"kafka": Kafka(), "nats": Nats()}
 
 
-def unheard(line: str) -> None:
-    """Say nothing."""
-
-
 class Broker:
     """
     One local server.
@@ -58,7 +57,7 @@ class Broker:
         port: where on 127.0.0.1.
         registry: remembers it.
         folder: where its data is; default: a folder of the registry's, by kind and port.
-        say: takes a line about what takes long.
+        say: takes a line about what takes long; default: the log.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class Broker:
         port: int,
         registry: Registry,
         folder: Path | None = None,
-        say: Callable[[str], None] = unheard,
+        say: Callable[[str], None] = log.info,
     ) -> None:
         self.kind, self.port = kind, port
         self.folder = (folder or registry.folder(kind.name, port)).absolute()
@@ -126,13 +125,13 @@ class Broker:
 
     def _wait_until_it_answers(self, state: BrokerState) -> None:
         deadline = time.monotonic() + self.kind.start_seconds
-        log = self.folder / LOG
+        path = self.folder / LOG
         while not self.kind.answers(self.port):
             if birth(state.pid) is None:
-                raise BrokerError(f"{self.kind.title} ended before it answered; its log says why: {log}")
+                raise BrokerError(f"{self.kind.title} ended before it answered; its log says why: {path}")
             if time.monotonic() > deadline:
                 raise BrokerError(
-                    f"{self.kind.title} did not answer within {self.kind.start_seconds:g} s; see {log}"
+                    f"{self.kind.title} did not answer within {self.kind.start_seconds:g} s; see {path}"
                 )
             time.sleep(POLL_SECONDS)
         if birth(state.pid) is None:

@@ -90,7 +90,7 @@ class Attendant:
     def disconnected(self) -> None:
         """The connection was cut."""
         for reading in self.readings:
-            reading.lane.disconnected()
+            reading.lane.pulls.forget()
 
     def reconnected(self) -> None:
         """It is back."""
@@ -188,12 +188,12 @@ class Attendant:
         try:
             found = await reading.durable.standing()
         except APIError as error:
-            reading.lane.look_failed(self.now())
+            reading.lane.look_failed()
             if error.code == 404:
                 self.fail(error)
         except errors.Error:
             # No answer, which the missing heartbeats tell as well; the next look asks again.
-            reading.lane.look_failed(self.now())
+            reading.lane.look_failed()
         else:
             reading.lane.looked(bool(found.pin), found.unacknowledged, found.pending, self.now())
         self.stir(reading)

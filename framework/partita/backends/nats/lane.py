@@ -58,6 +58,39 @@ Action = Pull | Reset | Look | Fail
 
 
 @attrs.define(eq=False)
+class Asking:
+    """
+    Something that is asked for one at a time, and not too often.
+
+    Args:
+        every: seconds between two of them.
+    """
+
+    every: float
+    _under_way: bool = attrs.field(default=False, init=False)
+    _at: float = attrs.field(default=float("-inf"), init=False)
+
+    def __bool__(self) -> bool:
+        """Whether an answer is awaited."""
+        return self._under_way
+
+    def begin(self, now: float) -> bool:
+        """Whether to ask now; it is under way then."""
+        if self._under_way or now - self._at < self.every:
+            return False
+        self._under_way, self._at = True, now
+        return True
+
+    def end(self) -> None:
+        """An answer has come, or none will."""
+        self._under_way = False
+
+    def forget(self) -> None:
+        """What was asked is gone; the next may be asked at once."""
+        self._under_way, self._at = False, float("-inf")
+
+
+@attrs.define(eq=False)
 class Lane:
     """
     One partition at one member.
@@ -89,10 +122,8 @@ class Lane:
     _dead_pin: str | None = attrs.field(default=None, init=False)
     _paused_until: float = attrs.field(default=0.0, init=False)
     _reset_due: bool = attrs.field(default=False, init=False)
-    _resetting: bool = attrs.field(default=False, init=False)
-    _reset_at: float = attrs.field(default=float("-inf"), init=False)
-    _looking: bool = attrs.field(default=False, init=False)
-    _looked_at: float = attrs.field(default=float("-inf"), init=False)
+    _resets: Asking = attrs.field(factory=lambda: Asking(PAUSE), init=False)
+    _looks: Asking = attrs.field(factory=lambda: Asking(LOOK_EVERY), init=False)
     _worried: bool = attrs.field(default=True, init=False)
     _last_delivery: int | None = attrs.field(default=None, init=False)
 
@@ -159,8 +190,8 @@ class Lane:
         self._reset(now)
 
     def _reset(self, now: float) -> None:
-        if not self._resetting and now - self._reset_at >= PAUSE:
-            self._resetting, self._reset_at, self._reset_due = True, now, False
+        if self._resets.begin(now):
+            self._reset_due = False
             self._actions.append(Reset())
 
     def restart(self, now: float) -> None:
@@ -170,11 +201,12 @@ class Lane:
 
     def reset_done(self) -> None:
         """The server has reset the consumer."""
-        self._resetting = False
+        self._resets.end()
 
     def reset_failed(self) -> None:
         """It has not, or nobody knows; `tick` asks again if it still matters."""
-        self._resetting, self._reset_due = False, self.awaiting
+        self._resets.end()
+        self._reset_due = self.awaiting
 
     def _lose(self) -> None:
         """Somebody else may have the partition: forget everything about this ownership."""
@@ -204,7 +236,7 @@ class Lane:
             self._actions.append(Fail(status))
         elif meaning is not Meaning.OVER:
             self._paused_until = now + PAUSE
-            self._look()
+            self._look(now)
 
     def _beat(self, last_delivery: int | None, now: float) -> None:
         if last_delivery is None:
@@ -212,34 +244,30 @@ class Lane:
         if last_delivery != self._last_delivery:
             self._last_delivery, self._worried = last_delivery, True
         # Heartbeats come in order with messages: what they count and we have not seen was lost.
-        if self.pin is not None and not self._resetting and last_delivery >= self.expected:
+        if self.pin is not None and not self._resets and last_delivery >= self.expected:
             self._gap(now)
 
-    def _look(self) -> None:
-        if not self._looking:
-            self._looking = True
+    def _look(self, now: float) -> None:
+        if self._looks.begin(now):
             self._actions.append(Look())
 
     def looked(self, pinned: bool, unacknowledged: int, pending: int, now: float) -> None:
         """The consumer's state has come: whether somebody has it, and what is open and waiting."""
-        self._looking, self._looked_at = False, now
+        self._looks.end()
         self._worried = self.pin is None and bool(unacknowledged or pending)
         if self._worried and not pinned and unacknowledged and not pending:
             self._reset(now)
 
-    def look_failed(self, now: float) -> None:
+    def look_failed(self) -> None:
         """The consumer's state did not come."""
-        self._looking, self._looked_at = False, now
-
-    def disconnected(self) -> None:
-        """Pulls and messages on their way are gone."""
-        self.pulls.forget()
+        self._looks.end()
 
     def reconnected(self, now: float) -> None:
-        """Pulls may be sent again."""
+        """The connection was cut and is back: pulls and messages that were on their way are gone."""
         self.pulls.forget()
-        self._resetting = self._looking = False
-        self._paused_until, self._worried, self._reset_at = 0.0, True, float("-inf")
+        self._resets.forget()
+        self._looks.forget()
+        self._paused_until, self._worried = 0.0, True
         self.restart(now)
 
     def lapsed(self, now: float) -> bool:
@@ -260,5 +288,5 @@ class Lane:
             self.restart(now)
         if self.awaiting and self._reset_due:
             self._reset(now)
-        if self.pin is None and self._worried and now - self._looked_at >= LOOK_EVERY:
-            self._look()
+        if self.pin is None and self._worried:
+            self._look(now)

@@ -84,6 +84,7 @@ class NatsPublisher:
             SettingsError: it has a timestamp, or a partition that the topic has not.
             nats.errors.Error: the client's own error.
         """
+        # The message is on its way, or waits for its turn, when the waiting for its receipt is cancelled.
         return await asyncio.shield(self.send(topic, message))
 
     def send(self, topic: str, message: Outgoing) -> "asyncio.Future[Receipt]":
@@ -116,13 +117,16 @@ class NatsPublisher:
             self._book.done(sending, errors.ConnectionClosedError())
 
     async def _run(self) -> None:
+        tick_at = self._now()
         while not self._stopping:
             timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self._work.set)
             await self._work.wait()
             timer.cancel()
             self._work.clear()
-            for sending, error in self._book.expired(self._now()):
-                self._book.done(sending, error)
+            if self._now() >= tick_at:
+                tick_at = self._now() + TICK_SECONDS
+                for sending, error in self._book.expired(self._now()):
+                    self._book.done(sending, error)
             if self._connection.connected:
                 await self._send_what_is_due()
 

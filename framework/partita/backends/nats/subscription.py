@@ -11,23 +11,22 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 
 from nats import errors
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as Inbox
 
 from partita.backends.nats.attendant import Attendant
 from partita.backends.nats.client import Connection
 from partita.backends.nats.consumers import Durable
 from partita.backends.nats.lane import Event, Lane
-from partita.backends.nats.names import owner_subject, subject
+from partita.backends.nats.names import subject
 from partita.backends.nats.pulls import OpenPulls
 from partita.backends.nats.reading import Reading, refused
+from partita.backends.nats.roll_call import RollCall
 from partita.backends.nats.settings import NatsSettings
 from partita.backends.nats.topics import Topics
 from partita.core.errors import Closed, PartitaError
 from partita.core.ports import AssignmentListener, Fetch, Membership, TopicPartition
 
 RELIST_SECONDS = 30.0
-OWNER_SECONDS = 0.5
 # Room in a pull for what stands around a message of the largest size: subjects and the server's headers.
 PULL_MARGIN = 64 * 1024
 _log = logging.getLogger("partita.nats")
@@ -50,6 +49,7 @@ class NatsSubscription:
         self._connection = Connection(settings, f"{membership.name} {membership.group}")
         self._topics = Topics(self._connection)
         self._attendant = Attendant(self._connection, self._relist_if_due)
+        self._roll_call = RollCall(self._connection, membership.group, self._attendant)
         self._connection.on_disconnect.append(self._attendant.disconnected)
         self._connection.on_reconnect.append(self._attendant.reconnected)
         self._connection.on_closed.append(self._given_up)
@@ -77,7 +77,7 @@ class NatsSubscription:
         await self._connection.open()
         prefix = self._connection.new_inbox()
         self._inbox = await self._connection.subscribe(f"{prefix}.>", self._attendant.deliver)
-        await self._connection.subscribe(owner_subject(self._membership.group), self._asked)
+        await self._roll_call.answer()
         for topic in sorted(self._membership.topics):
             await self._join(topic, (await self._topics.layout(topic)).partitions)
         await self._join_matching()
@@ -184,30 +184,8 @@ class NatsSubscription:
         A partition that another living member has counts as 0. Raises the client's own error.
         """
         readings = list(self.readings)
-        counts = await asyncio.gather(*[each.unread(self._is_alive) for each in readings])
+        counts = await asyncio.gather(*[each.unread(self._roll_call.is_alive) for each in readings])
         return {each.at: count for each, count in zip(readings, counts, strict=True)}
-
-    async def _is_alive(self, pin: str) -> bool:
-        """Whether the member with this pin id answers."""
-        subject = owner_subject(self._membership.group)
-        try:
-            await self._connection.request(subject, pin.encode(), OWNER_SECONDS)
-        except errors.TimeoutError:
-            return False
-        return True
-
-    def _asked(self, message: Msg) -> None:
-        """Another member asks whether somebody alive has a pin id."""
-        pin = message.data.decode("ascii", "replace")
-        if message.reply and any(reading.lane.pin == pin for reading in self.readings):
-            self._attendant.spawn(self._answer(message.reply))
-
-    async def _answer(self, reply: str) -> None:
-        try:
-            await self._connection.publish(reply, b"")
-        except errors.Error:
-            # The connection is down: then nobody should count on this member.
-            return
 
     async def close(self) -> None:
         """Give every partition away, so that another member has it at once, and disconnect."""
@@ -232,7 +210,7 @@ class NatsSubscription:
             if not reading.lane.lapsed(self._attendant.now()):
                 await reading.durable.release(unfinished=len(reading.lane.deliveries) > 0)
             else:
-                await reading.release_unseen(self._is_alive)
+                await reading.release_unseen(self._roll_call.is_alive)
         except errors.Error as error:
             # The server gives the partition away by itself once the pin times out.
             _log.warning("%s could not be given away: %s", reading.at, type(error).__name__)

@@ -1,0 +1,77 @@
+"""The address and its options: what is taken, converted, refused, and never shown."""
+
+import pytest
+
+from partita.backends.nats import open_backend
+from partita.backends.nats.settings import known_options, nats_settings
+from partita.core.errors import SettingsError
+
+
+def test_user_and_password_go_to_the_client_and_are_never_shown() -> None:
+    """The address that stands in logs and traces has no secret, and neither has the settings' text."""
+    settings = nats_settings("nats://me:secret@one:4222,two:4223", {"token": "secret"})
+
+    assert settings.servers == ("nats://me:secret@one:4222", "nats://me:secret@two:4223")
+    assert settings.address == "nats://one:4222,two:4223"
+    assert open_backend("nats://me:secret@one:4222", {}).address == "nats://one:4222"
+    assert "secret" not in repr(settings)
+
+
+def test_options_are_converted_to_the_clients_types() -> None:
+    """Text from the address becomes what `nats.connect` takes; ours win over the client's defaults."""
+    options = nats_settings(
+        "nats://h", {"ping_interval": "3", "no_echo": "true", "max_outstanding_pings": "5", "user": "u"}
+    ).options
+
+    assert options["ping_interval"] == 3
+    assert options["no_echo"] is True
+    assert options["max_outstanding_pings"] == 5
+    assert options["user"] == "u"
+    assert options["max_reconnect_attempts"] == -1
+
+
+def test_the_pin_timeout_is_ours() -> None:
+    """It does not reach the client."""
+    settings = nats_settings("nats://h", {"pin_timeout": "2.5", "domain": "hub"})
+
+    assert (settings.pin_timeout, settings.api) == (2.5, "$JS.hub.API")
+    assert "pin_timeout" not in settings.options
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ping_intervall": "3"}, "'ping_interval'"),
+        ({"pin_timout": "3"}, "'pin_timeout'"),
+        ({"closed_cb": "f"}, "cannot be given as text"),
+        ({"tls": "x"}, "cannot be given as text"),
+        ({"skip_subject_validation": "true"}, "inject"),
+        ({"servers": "x"}, "in the address itself"),
+        ({"ping_interval": "soon"}, "seconds"),
+        ({"connect_timeout": "-1"}, "seconds"),
+        ({"max_outstanding_pings": "2.5"}, "whole number"),
+        ({"no_echo": "maybe"}, "true or false"),
+        ({"pin_timeout": "0.1"}, "2 seconds or more"),
+        ({"pin_timeout": "nan"}, "seconds"),
+        ({"domain": "a.b"}, "domain"),
+        ({"user": ""}, "empty"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused_with_the_reason(
+    options: dict[str, str], words: str
+) -> None:
+    """The error says what can be used instead."""
+    with pytest.raises(SettingsError, match=words):
+        nats_settings("nats://h", options)
+
+
+@pytest.mark.parametrize("address", ["nats://", "nats://:4222", "nats://h:port", "nats://h/path"])
+def test_an_address_without_a_server_is_refused(address: str) -> None:
+    """Before anything is connected."""
+    with pytest.raises(SettingsError, match="HOST:PORT"):
+        nats_settings(address, {})
+
+
+def test_every_parameter_of_the_client_is_known_or_refused() -> None:
+    """A new release of the client brings its new options by itself."""
+    assert {"pin_timeout", "user_credentials", "inbox_prefix", "tls_handshake_first"} <= set(known_options())
