@@ -95,7 +95,8 @@ def test_a_second_signal_commits_nothing_more(kafka: str, tmp_path: Path) -> Non
     folder = folder_with("async", tmp_path)
     (folder / "takes.py").write_text(
         "from partita import Router\nrouter = Router()\n"
-        "@router.handler('orders.second')\nasync def take(order: bytes) -> None: print('took', order.decode())\n"
+        "@router.handler('orders.second')\n"
+        "async def take(order: bytes) -> None: print('took', order.decode())\n"
     )
     text = (folder / "hangs.py").read_text().replace('"orders"', '"orders.second"')
     (folder / "hangs.py").write_text(text)
