@@ -200,7 +200,7 @@ class NatsSubscription:
         try:
             # The server forgets our pulls, so that nothing more is pinned to us; what it had sent before
             # still comes, and with it the ids of pins that are ours.
-            await inbox.drain()
+            await inbox.drain()  # type: ignore[no-untyped-call] # nats-py 2.16 leaves it unannotated
         except errors.Error as error:
             _log.warning("the pulls could not be taken back: %s", type(error).__name__)
         await asyncio.gather(*[self._release(reading) for reading in self.readings])
