@@ -8,7 +8,10 @@ instant are a livelock; both are raised instead of hanging the test. Threads are
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike as Files
 
 T = TypeVar("T")
 
@@ -29,19 +32,19 @@ class VirtualClock(selectors.BaseSelector):
     def __init__(self) -> None:
         self.now = 0.0
         self._turns = 0
-        self._keys: dict[Any, selectors.SelectorKey] = {}
+        self._keys: dict[Files, selectors.SelectorKey] = {}
 
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+    def register(self, fileobj: "Files", events: int, data: object = None) -> selectors.SelectorKey:
         """Note *fileobj*, which is the loop's own wake-up socket."""
-        key = selectors.SelectorKey(fileobj, fileobj, events, data)
+        key = selectors.SelectorKey(fileobj, hash(fileobj), events, data)
         self._keys[fileobj] = key
         return key
 
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+    def unregister(self, fileobj: "Files") -> selectors.SelectorKey:
         """Forget *fileobj*."""
         return self._keys.pop(fileobj)
 
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+    def get_map(self) -> "Mapping[Files, selectors.SelectorKey]":
         """What is registered."""
         return self._keys
 
@@ -72,7 +75,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         return self._virtual.now
 
 
-def run(scenario: Coroutine[Any, Any, T]) -> tuple[T, float]:
+def run(scenario: Coroutine[object, None, T]) -> tuple[T, float]:
     """Run *scenario*; returns its result and the virtual seconds that it took."""
 
     async def timed() -> tuple[T, float]:

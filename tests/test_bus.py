@@ -165,6 +165,7 @@ def test_what_a_parked_message_had_published_is_published_each_time() -> None:
 
             await bus.subscribe("bills", keep)
             await until(lambda: len(bills) == 3)
+            assert bills == [b"1"] * 3
 
     run(scenario())
 
