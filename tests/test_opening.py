@@ -17,6 +17,11 @@ from partita.opening import split_address
         ("memory://?partitions=1&partitions=2", "'partitions' is given twice"),
         ("memory://?partition=1", "did you mean 'partitions'"),
         ("memory://?partitions=", "give a whole number"),
+        ("memory://me:secret@x", "memory://NAME and no more"),
+        ("memory://x/y", "memory://NAME and no more"),
+        ("kafka://me:secret@[::1", "cannot be read; write kafka://HOST:PORT"),
+        ("nats://me:secret@[::1?name=x", "cannot be read; write nats://HOST:PORT"),
+        ("nats://127.0.0.1#secret", "cannot be read"),
     ],
 )
 def test_refuses_an_address_that_names_no_bus(url: str, told: str) -> None:
@@ -25,6 +30,7 @@ def test_refuses_an_address_that_names_no_bus(url: str, told: str) -> None:
         open_bus(url)
 
     assert told in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 def test_options_follow_in_the_query_as_they_are_written() -> None:

@@ -279,3 +279,14 @@ def test_routes_are_themselves() -> None:
     (route,) = router.routes
     assert isinstance(route, Route)
     assert route != router.routes[0]
+
+
+def test_a_dead_letter_topic_that_the_handler_reads_is_refused() -> None:
+    """A message that fails would come back for ever."""
+    router = Router()
+
+    with pytest.raises(RouteError, match="come back for ever"):
+
+        @router.handler("orders", "orders.dlq", dead_letter="orders.dlq")
+        async def handle(value: bytes) -> None:
+            raise ValueError("no")

@@ -164,6 +164,8 @@ def test_a_broker_needs_a_group() -> None:
             with pytest.raises(SettingsError, match=r"name a consumer group .* faulty://here keeps"):
                 await bus.run(router_of())
             with pytest.raises(SettingsError, match="name a consumer group"):
+                await bus.run(router_of(), group="")
+            with pytest.raises(SettingsError, match="name a consumer group"):
                 await bus.subscribe("orders", ignore)
 
     run(scenario())
@@ -173,8 +175,10 @@ def test_a_broker_needs_a_group() -> None:
     "stop", [SystemExit(3), KeyboardInterrupt()], ids=["SystemExit", "KeyboardInterrupt"]
 )
 @pytest.mark.parametrize("burst", [True, False])
-def test_a_handler_that_asks_for_the_end_ends_the_run_in_good_order(stop: BaseException, burst: bool) -> None:
-    """Its message stays unfinished; those before it are committed."""
+def test_a_handler_that_asks_for_the_end_ends_the_run_in_good_order(
+    stop: BaseException, burst: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its message stays unfinished; those before it are committed; the log says why the run ended."""
     router, seen = Router(), list[bytes]()
 
     @router.handler("orders")
@@ -193,3 +197,4 @@ def test_a_handler_that_asks_for_the_end_ends_the_run_in_good_order(stop: BaseEx
     run(scenario())
 
     assert seen == [b"1", b"stop", b"stop", b"2"]
+    assert f"a handler raised {type(stop).__name__}" in caplog.text

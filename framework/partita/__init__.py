@@ -14,8 +14,10 @@ from partita.core.errors import (
     Unroutable,
 )
 from partita.core.health import Health, Parked, Part
+from partita.core.replays import ReplayOptions, ReplaySummary
 from partita.core.retries import Retry
 from partita.core.settings import RouteOptions
+from partita.dead_letters import DeadLetter, DeadLetters
 from partita.message import Context, Delivery, Message, Outgoing, Receipt
 from partita.opening import open_bus
 from partita.router import Route, Router
@@ -24,6 +26,8 @@ from partita.subscription import Subscription, Summary
 __all__ = [
     "Closed",
     "Context",
+    "DeadLetter",
+    "DeadLetters",
     "DecodeError",
     "Delivery",
     "EventBus",
@@ -36,6 +40,8 @@ __all__ = [
     "PartitaError",
     "PublishErrors",
     "Receipt",
+    "ReplayOptions",
+    "ReplaySummary",
     "RestartLimitReached",
     "Retry",
     "Route",

@@ -39,7 +39,7 @@ def open_bus(url: str = "memory://") -> EventBus:
         SettingsError: the scheme or an option is unknown, or a value cannot be used.
     """
     address, options = split_address(url)
-    module = cast("BackendModule", import_module(SCHEMES[urlsplit(address).scheme]))  # by the table
+    module = cast("BackendModule", import_module(SCHEMES[address.partition("://")[0]]))  # by the table
     return EventBus(module.open_backend(address, options))
 
 
@@ -48,7 +48,7 @@ def split_address(url: str) -> tuple[str, Mapping[str, str]]:
     The address without its query, and the query's options.
 
     Raises:
-        SettingsError: the scheme is unknown, or an option is given twice.
+        SettingsError: the scheme is unknown, the address cannot be read, or an option is given twice.
     """
     scheme, colon, _ = url.partition("://")
     if not colon or scheme not in SCHEMES:
@@ -58,9 +58,19 @@ def split_address(url: str) -> tuple[str, Mapping[str, str]]:
             "(for example kafka://127.0.0.1:9092, nats://127.0.0.1:4222 or memory://)"
         )
     address, _, query = url.partition("?")
+    if not _is_readable(address):
+        # Without the address itself: it may hold a password.
+        raise SettingsError(f"the address of the bus cannot be read; write {scheme}://HOST:PORT?OPTION=VALUE")
     options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name in options:
             raise SettingsError(f"the option {name!r} is given twice in the address of the bus")
         options[name] = value
     return address, options
+
+
+def _is_readable(address: str) -> bool:
+    try:
+        return not urlsplit(address).fragment
+    except ValueError:
+        return False

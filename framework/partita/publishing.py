@@ -5,8 +5,11 @@ from typing import Unpack
 
 from partita.core.errors import Closed
 from partita.core.ports import Backend, MessageOptions, Outgoing, Receipt
+from partita.core.settings import check_topic_name
+from partita.dead_letters import DeadLetters
 from partita.message import Delivery
 from partita.outbox import Outbox
+from partita.telemetry.continuation import continuing
 from partita.telemetry.tracing import Tracing
 
 
@@ -85,3 +88,14 @@ class Publishing:
         """
         self._check_open()
         await self._outbox.flush()
+
+    def dead_letters(self, topic: str) -> DeadLetters:
+        """
+        The dead letters in *topic*, to be read and replayed. Nothing is asked of the broker yet.
+
+        Raises:
+            SettingsError: it is no topic name.
+        """
+        self._check_open()
+        send = self._outbox.send if self._tracing is None else continuing(self._outbox.send)
+        return DeadLetters(self._backend, send, check_topic_name(topic))

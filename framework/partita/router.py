@@ -103,6 +103,11 @@ class Router:
             settings = route_settings(self._defaults, options, plan.where)
             if settings.run == "thread" and not plan.blocking:
                 raise RouteError(f"{plan.where}: run='thread' is for a plain def, this is async def")
+            if settings.dead_letter in sources:
+                raise RouteError(
+                    f"{plan.where}: dead_letter={settings.dead_letter!r} is a topic that it reads, so a "
+                    "message that fails would come back for ever; name another"
+                )
             self._add(Route(_checked(sources, plan), settings, plan, self._kind_header))
             return function
 

@@ -96,7 +96,7 @@ class Running:
         if not routes:
             raise SettingsError("the router has no handler; decorate a function with @router.handler")
         on_broker = self._backend.system != "memory"
-        if group is None and on_broker and any(each.settings.group is None for each in routes):
+        if not group and on_broker and any(each.settings.group is None for each in routes):
             raise SettingsError(
                 f"name a consumer group (--group, or group=...): {self._backend.address} keeps what was "
                 "handled per group"

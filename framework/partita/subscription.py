@@ -1,6 +1,7 @@
 """Subscription: a router that is being run on a bus. Its consumers stand under one supervisor."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -15,6 +16,7 @@ from partita.core.restarts import FailureKind, Supervision
 from partita.wiring import GroupPlan
 
 BURST_SECONDS = 0.05
+_log = logging.getLogger("partita.bus")
 
 
 @attrs.frozen
@@ -24,7 +26,7 @@ class Summary:
 
     Args:
         handled: messages whose handler finished.
-        failed: messages that were parked when it ended.
+        failed: messages that were given up, as dead letters or dropped, or were parked when it ended.
         parked: those, with their errors.
         abandoned: messages whose handler was still running when the drain deadline passed.
     """
@@ -50,7 +52,7 @@ class Subscription:
         self._supervisor = Supervisor("bus", Supervision(), self._judge)
         self.consumers = [
             Consumer(
-                ConsumerSettings(plan.membership, drain_timeout),
+                ConsumerSettings(plan.membership, plan.workers, drain_timeout),
                 backend.subscription,
                 plan.routes,
                 self._stop_requested,
@@ -96,7 +98,8 @@ class Subscription:
     def summary(self) -> Summary:
         """What it came to so far."""
         parked, abandoned = self.parked, sum(each.abandoned for each in self.consumers)
-        return Summary(self.handled, len(parked), parked, abandoned)
+        given_up = sum(each.failed for each in self.consumers)
+        return Summary(self.handled, given_up + len(parked), parked, abandoned)
 
     def start(self) -> None:
         """Run in the background from now on."""
@@ -162,6 +165,8 @@ class Subscription:
         self._stop.set()
 
     def _stop_requested(self, error: BaseException) -> None:
+        if not self._stop.is_set():
+            _log.warning("a handler raised %s: the run ends in good order", type(error).__name__)
         self._stop.set()
 
     async def drain(self) -> None:

@@ -1,19 +1,22 @@
 """From a router to what the actors run: bound routes, consumers, lifespans. No message passes here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import attrs
 from anyio import CapacityLimiter
 
-from partita.actors.partition import BoundRoute, TopicRoutes
+from partita.actors.partition import OpenMessage
+from partita.actors.routes import BoundRoute, Bury, KeyOf, TopicRoutes
+from partita.core.dead_letters import Death, dead_letter
 from partita.core.errors import RouteError
-from partita.core.ports import Backend, Membership, Outgoing
+from partita.core.ports import Backend, Membership, Outgoing, RecordReader
 from partita.core.routes import RouteTable
+from partita.core.settings import RouteSettings
 from partita.handlers import Call, bind_handler
-from partita.message import PublishFunction, Scope
+from partita.message import Message, PublishFunction, Scope
 from partita.router import Route, by_group
 from partita.telemetry.tracing import Tracing
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 Lifespan = Callable[["EventBus"], AsyncIterator[object]]
 Wrap = Callable[[Call, Route], Call]
+NULL_LANE = "no key"
 
 
 def unwrapped(call: Call, route: Route) -> Call:
@@ -60,10 +64,51 @@ class Wiring:
         if route.settings.to is not None:
             call = _publishing(call, route.settings.to, self.publish, route.plan.name)
         call = self.wrap(call, route)
+        if route.settings.timeout is not None:
+            call = _timed(call, route.settings.timeout)
         if self.tracing is not None:
             call = self.tracing.traced(call, self.backend.reader, group)
-        limit = asyncio.Semaphore(concurrency)
-        return BoundRoute(route.plan.name, call, route.settings.retry, limit)
+        settings, key_of = route.settings, _key_of(route.settings, self.backend.reader)
+        bound = BoundRoute(route.plan.name, call, settings.retry, settings.order, concurrency, key_of)
+        bound.drop = settings.on_exhausted == "drop"
+        if settings.dead_letter is not None:
+            bound.bury = self._burial(settings.dead_letter, route.plan.name, group)
+        return bound
+
+    def _burial(self, topic: str, handler: str, group: str) -> Bury:
+        reader = self.backend.reader
+
+        async def bury(message: OpenMessage) -> None:
+            first, last = message.first, message.last
+            assert first is not None and last is not None  # noqa: PT018 - it has failed
+            death = Death(handler, group, message.attempt, first, last)
+
+            def publish(record: object, attempt: int) -> Awaitable[object]:
+                return self.publish(topic, dead_letter(record, reader, death))
+
+            # In the message's own trace, so that the dead letter goes on with it.
+            call = publish if self.tracing is None else self.tracing.traced(publish, reader, group)
+            await call(message.record, message.attempt)
+
+        return bury
+
+
+def _timed(call: Call, seconds: float) -> Call:
+    async def handle(record: object, attempt: int) -> object:
+        async with asyncio.timeout(seconds):
+            return await call(record, attempt)
+
+    return handle
+
+
+def _key_of(settings: RouteSettings, reader: RecordReader) -> KeyOf:
+    """The function that tells a record's ordering key; None: it waits for no other message."""
+    key_from = settings.key_from
+    plain: KeyOf = reader.key if key_from is None else lambda record: key_from(Message(record, reader))
+    if settings.null_key == "none":
+        return plain
+    # Text, so that it is no message's key.
+    return lambda record: NULL_LANE if (key := plain(record)) is None else key
 
 
 def _publishing(call: Call, to: str, publish: PublishFunction, name: str) -> Call:
@@ -91,10 +136,12 @@ class GroupPlan:
     Args:
         membership: what it reads.
         routes: the routes of a topic.
+        workers: how many calls may be unfinished at once, over all its routes.
     """
 
     membership: Membership
     routes: Callable[[str], TopicRoutes]
+    workers: int
 
 
 def plan_groups(
@@ -124,7 +171,8 @@ def _plan_group(
         kinds = {kind: bound[route] for kind, route in table.lookup(topic).items()}
         return TopicRoutes(kinds, kind_header, wiring.backend.reader)
 
-    return GroupPlan(membership, routes_of)
+    workers = sum(each.concurrency for each in bound.values())
+    return GroupPlan(membership, routes_of, workers)
 
 
 def _one(values: Mapping[Route, str], option: str, group: str) -> str:

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from partita.actors.consumer import Consumer, ConsumerSettings
-from partita.actors.partition import BoundRoute, TopicRoutes
+from partita.actors.partition import Partition
+from partita.actors.routes import BoundRoute, TopicRoutes
 from partita.backends.memory.records import MemoryReader, MemoryRecord
-from partita.core.ports import AssignmentListener, Fetch, Headers, Membership, TopicPartition
+from partita.core.ports import AssignmentListener, Commit, Fetch, Headers, Membership, TopicPartition
 from partita.core.retries import Retry
 
 READER = MemoryReader()
@@ -30,6 +31,11 @@ class ScriptedBroker:
         self.members: list[ScriptedSubscription] = []
         self.membership: Membership | None = None
         self.stored: dict[TopicPartition, int] = {}
+        self.metadata: dict[TopicPartition, str] = {}
+        self.committed_errors: list[Exception] = []
+        self.asked: list[Collection[TopicPartition]] = []
+        self.answering = asyncio.Event()
+        self.answering.set()
         self.commits: list[Mapping[TopicPartition, int]] = []
         self.refused: dict[TopicPartition, Exception] = {}
         self.commit_errors: list[Exception] = []
@@ -96,9 +102,10 @@ class ScriptedSubscription:
     def _open(self, closed: Collection[TopicPartition]) -> list[Fetch]:
         return [each for each in self._fetches if each.partition not in closed]
 
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
+    async def commit(self, commits: Mapping[TopicPartition, Commit]) -> Mapping[TopicPartition, Exception]:
         """Store what the script does not refuse."""
-        self.broker.commits.append(dict(offsets))
+        offsets = {at: commit.offset for at, commit in commits.items()}
+        self.broker.commits.append(offsets)
         if self.broker.commit_errors:
             raise self.broker.commit_errors.pop(0)
         refused = {at: error for at, error in self.broker.refused.items() if at in offsets}
@@ -106,7 +113,21 @@ class ScriptedSubscription:
         for at, offset in stored.items():
             assert offset >= self.broker.stored.get(at, 0), "a commit moved back"
         self.broker.stored.update(stored)
+        self.broker.metadata.update({at: commits[at].metadata for at in stored})
         return refused
+
+    async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit]:
+        """What is stored, once the script lets it answer."""
+        self.broker.asked.append(tuple(partitions))
+        await self.broker.answering.wait()
+        if self.broker.committed_errors:
+            raise self.broker.committed_errors.pop(0)
+        broker = self.broker
+        return {
+            at: Commit(broker.stored[at], broker.metadata.get(at, ""))
+            for at in partitions
+            if at in broker.stored
+        }
 
     async def unread(self) -> Mapping[TopicPartition, int]:
         """What the script says."""
@@ -132,7 +153,12 @@ class ScriptedSubscription:
 
 
 def routes_to(
-    handler: Handler, *, retry: Retry = ONCE, concurrency: int = 64, kind: str | None = None
+    handler: Handler,
+    *,
+    retry: Retry = ONCE,
+    concurrency: int = 64,
+    kind: str | None = None,
+    order: str = "partition",
 ) -> TopicRoutes:
     """One route that hands a record's value to *handler*."""
 
@@ -140,7 +166,7 @@ def routes_to(
         assert isinstance(record, MemoryRecord)
         return handler(record.value or b"")
 
-    route = BoundRoute("handler", call, retry, asyncio.Semaphore(concurrency))
+    route = BoundRoute("handler", call, retry, order, concurrency, READER.key)
     return TopicRoutes({kind: route}, "type", READER)
 
 
@@ -156,12 +182,13 @@ class RunningConsumer:
         drain_timeout: float = 30.0,
         kind: str | None = None,
         concurrency: int = 64,
+        order: str = "partition",
     ) -> None:
         self.broker = broker
         self.stop_requests: list[BaseException] = []
-        self.routes = routes_to(handler, retry=retry, kind=kind, concurrency=concurrency)
+        self.routes = routes_to(handler, retry=retry, kind=kind, concurrency=concurrency, order=order)
         self.consumer = Consumer(
-            ConsumerSettings(Membership("billing", frozenset({"orders"})), drain_timeout),
+            ConsumerSettings(Membership("billing", frozenset({"orders"})), concurrency, drain_timeout),
             broker.subscribe,
             lambda topic: self.routes,
             self.stop_requests.append,
@@ -179,6 +206,21 @@ class RunningConsumer:
         if not self.task.cancelled():
             # What it failed with is the test's to look at.
             self.task.exception()
+
+
+class NoPump:
+    """Nobody works on the partition; what it says is kept."""
+
+    def __init__(self) -> None:
+        self.readied: list[Partition] = []
+
+    def ready(self, partition: Partition) -> None:
+        """Note it."""
+        self.readied.append(partition)
+
+    def halt(self, partition: Partition) -> int:
+        """Nothing runs."""
+        return 0
 
 
 class RaisingNotices:

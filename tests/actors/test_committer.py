@@ -4,14 +4,16 @@ import asyncio
 import logging
 
 import pytest
-from tests.actors.scripted import AT, OTHER, RunningConsumer, ScriptedBroker, Worker, routes_to
+from tests.actors.scripted import AT, OTHER, NoPump, RunningConsumer, ScriptedBroker, Worker, routes_to
 from tests.simulated import pass_time, run, until
 
 from partita.actors.committer import Committer
 from partita.actors.partition import Partition
 from partita.core.commits import CommitPolicy
+from partita.core.finished import Finished
 from partita.core.flow import FlowGate
 from partita.core.leases import Lease
+from partita.core.offset_map import OffsetMap
 
 
 def test_commits_within_a_second_while_a_partition_is_busy() -> None:
@@ -36,7 +38,7 @@ def test_commits_at_once_after_many_messages() -> None:
     broker, policy = ScriptedBroker(), CommitPolicy(interval=60.0, every=100)
 
     async def scenario() -> None:
-        partition = Partition(Lease(AT), routes_to(Worker()), FlowGate())
+        partition = Partition(Lease(AT), routes_to(Worker()), FlowGate(), NoPump())
         committer = Committer(broker.subscribe(None), lambda: [partition], policy)  # type: ignore[arg-type]
         running = asyncio.get_running_loop().create_task(committer.run())
         partition.ledger.read_to(150)
@@ -92,10 +94,31 @@ def test_a_refused_offset_goes_with_the_next_commit(caplog: pytest.LogCaptureFix
     assert len(broker.commits) >= 5
 
 
+def test_what_finishes_above_an_unfinished_message_is_committed_though_the_offset_stands_still() -> None:
+    """A restart must not repeat it however long the message below it takes."""
+    broker = ScriptedBroker()
+    partition = Partition(Lease(AT), routes_to(Worker()), FlowGate(), NoPump())
+    partition.ledger.read_to(10)
+    stored: list[tuple[int, list[tuple[int, int]]]] = []
+
+    async def scenario() -> None:
+        committer = Committer(broker.subscribe(None), lambda: [partition], CommitPolicy())  # type: ignore[arg-type]
+        for finished in (Finished(), Finished.of([12]), Finished.of([12]), Finished.of([12, 13, 20])):
+            partition.resume(finished)
+            await committer.commit()
+            found = OffsetMap.decode(broker.stored[AT], broker.metadata[AT])
+            stored.append((broker.stored[AT], list(found.finished.runs())))
+
+    run(scenario())
+
+    assert stored == [(10, []), (10, [(12, 13)]), (10, [(12, 13)]), (10, [(12, 14), (20, 21)])]
+    assert len(broker.commits) == 3
+
+
 def test_never_commits_under_an_ended_lease() -> None:
     """What was lost belongs to somebody else."""
     broker = ScriptedBroker()
-    partition = Partition(Lease(AT), routes_to(Worker()), FlowGate())
+    partition = Partition(Lease(AT), routes_to(Worker()), FlowGate(), NoPump())
     partition.ledger.read_to(10)
     partition.lease.end()
 

@@ -8,7 +8,7 @@ from tests.actors.scripted import AT, OTHER, Outage, RunningConsumer, ScriptedBr
 from tests.simulated import pass_time, run, until
 
 from partita import Part, RouteError
-from partita.actors.partition import TopicRoutes
+from partita.actors.routes import TopicRoutes
 from partita.actors.supervisor import Supervisor
 from partita.core.flow import DEFAULT_BYTES
 from partita.core.restarts import FailureKind, Supervision

@@ -1,21 +1,44 @@
 """What stands in a partition between two turns of its pump."""
 
-import re
+import pytest
+from tests.actors.scripted import AT, READER, NoPump, ScriptedBroker, Worker, routes_to
 
-from tests.actors.scripted import AT, ScriptedBroker, Worker, routes_to
-
-from partita.actors.partition import Partition
+from partita.actors.partition import OpenMessage, Partition
+from partita.core.finished import Finished
 from partita.core.flow import FlowGate
 from partita.core.leases import Lease
 
 
-def partition_with(*fetches: tuple[bytes, ...]) -> Partition:
+def partition_with(
+    *fetches: tuple[bytes, ...], order: str = "partition", gate: FlowGate | None = None
+) -> Partition:
     """A partition to which *fetches* have arrived."""
     broker = ScriptedBroker()
-    partition = Partition(Lease(AT), routes_to(Worker()), FlowGate(10))
+    routes = routes_to(Worker(), order=order)
+    partition = Partition(Lease(AT), routes, gate or FlowGate(), NoPump())
     for values in fetches:
         partition.feed(broker.fetch(AT, *values))
     return partition
+
+
+def read(partition: Partition, most: int) -> list[object]:
+    """Read a slice as a pump does whose handlers do not suspend."""
+    records = list(partition.slice(most))
+    partition.record = records[-1] if records else None
+    partition.read_past(len(records) < most)
+    return records
+
+
+def opened(partition: Partition, record: object) -> OpenMessage:
+    """The message of *record*, unfinished from now on."""
+    message = OpenMessage(partition, record, partition.routes.pick(record))
+    partition.enter(message)
+    return message
+
+
+def above(partition: Partition) -> list[tuple[int, int]]:
+    """The runs of what is finished above the commit point."""
+    return list(partition.finished_above().runs())
 
 
 def test_nothing_is_committable_before_something_was_read() -> None:
@@ -23,6 +46,7 @@ def test_nothing_is_committable_before_something_was_read() -> None:
     partition = partition_with((b"1",))
 
     assert partition.committable is None
+    assert partition.readable
     assert not partition.quiet
 
 
@@ -30,10 +54,10 @@ def test_commits_up_to_the_message_in_hand() -> None:
     """Unfinished is what is in hand."""
     partition = partition_with((b"1", b"2"))
 
-    assert partition.advance()
+    first, second = partition.slice(2)
+    partition.record = first
     assert partition.committable == 0
-    partition.finish()
-    assert partition.advance()
+    partition.record = second
 
     assert partition.committable == 1
 
@@ -41,45 +65,139 @@ def test_commits_up_to_the_message_in_hand() -> None:
 def test_commits_the_last_finished_message_in_the_middle_of_a_fetch() -> None:
     """A stop between two messages of one fetch must not repeat those that are handled."""
     partition = partition_with((b"1", b"2", b"3"))
-    for _ in range(2):
-        partition.advance()
-        partition.finish()
+
+    read(partition, 2)
 
     assert partition.committable == 2
-    assert partition.handled == 2
 
 
 def test_gaps_at_the_end_of_a_fetch_are_read_past() -> None:
     """Transaction markers and compacted records have offsets that nobody sees."""
-    broker = ScriptedBroker()
-    partition = partition_with()
+    broker, partition = ScriptedBroker(), partition_with()
     fetch = broker.fetch(AT, b"1")
     fetch.end_offset = 9
     partition.feed(fetch)
-    partition.advance()
-    partition.finish()
 
-    assert not partition.advance()
+    read(partition, 5)
 
     assert partition.committable == 9
     assert partition.quiet
 
 
-def test_a_fetch_is_let_go_when_it_is_handled() -> None:
-    """The gate counts whole fetches."""
-    partition = partition_with((b"12345",), (b"67890",))
+def test_an_empty_slice_ends_a_fetch() -> None:
+    """A fetch whose last slice was exactly full is let go with the next look at it."""
+    partition = partition_with((b"1", b"2"))
+
+    read(partition, 2)
+    assert not partition.quiet
+    read(partition, 2)
+
+    assert partition.quiet
+
+
+def test_a_fetch_is_let_go_when_it_is_read_and_an_open_message_when_it_is_finished() -> None:
+    """The gate counts what waits here, and what is unfinished."""
+    partition = partition_with((b"12345", b"67890"), gate=FlowGate(10), order="none")
     assert partition.gate.closed
+    records = list(partition.slice(5))
+    message = opened(partition, records[0])
 
-    for _ in range(2):
-        partition.advance()
-        partition.finish()
-
+    partition.read_past(True)
     assert partition.gate.held == 5
+    partition.leave(message)
+
+    assert partition.gate.held == 0
     assert not partition.gate.closed
+
+
+def test_commits_below_the_first_unfinished_message_and_knows_what_is_finished_above() -> None:
+    """What is finished above the commit point can be told, so that a restart need not repeat it."""
+    partition = partition_with((b"0", b"1", b"2", b"3"), order="none")
+    records = list(partition.slice(9))
+    first, third = opened(partition, records[0]), opened(partition, records[2])
+    partition.record = records[3]
+    partition.read_past(True)
+
+    assert (partition.committable, above(partition)) == (0, [(1, 2), (3, 4)])
+    partition.leave(first)
+    assert (partition.committable, above(partition)) == (2, [(3, 4)])
+    partition.leave(third)
+
+    assert (partition.committable, above(partition)) == (4, [])
+
+
+def test_what_former_owners_finished_is_left_out_and_told_until_it_is_read_past() -> None:
+    """A second restart must not forget it."""
+    partition = partition_with((b"0", b"1", b"2", b"3"), order="none")
+    partition.resume(Finished.of([1, 3]))
+
+    records = list(partition.slice(9))
+    hanging = opened(partition, records[0])
+    assert [READER.value(each) for each in records] == [b"0", b"2"]
+    partition.record = records[1]
+    assert above(partition) == [(1, 2), (3, 4)]
+    partition.read_past(True)
+
+    assert above(partition) == [(1, 4)]
+    partition.leave(hanging)
+    assert (partition.committable, above(partition)) == (4, [])
+
+
+def test_no_more_is_started_when_too_much_is_unfinished() -> None:
+    """Full at its limit, and open again at half of it."""
+    partition = partition_with((b"0", b"1", b"2", b"3", b"4"), order="none", gate=FlowGate(most_open=4))
+    records = list(partition.slice(4))
+    messages = [opened(partition, each) for each in records]
+
+    assert not partition.readable
+    partition.leave(messages[3])
+    assert not partition.readable
+    partition.leave(messages[0])
+
+    assert partition.readable
+
+
+def test_no_more_is_started_when_reading_has_run_too_far_ahead() -> None:
+    """One message that hangs bounds how far the others may go."""
+    partition = partition_with((b"0", b"1", b"2", b"3"), order="none", gate=FlowGate(most_span=2))
+    records = list(partition.slice(2))
+    hanging = opened(partition, records[0])
+    opened(partition, records[1])
+
+    assert not partition.readable
+    partition.leave(hanging)
+
+    assert partition.readable
+
+
+@pytest.mark.parametrize(("order", "readable"), [("partition", False), ("key", True), ("none", True)])
+def test_an_open_message_holds_up_what_its_order_says(order: str, readable: bool) -> None:
+    """The whole partition, or nothing of other keys."""
+    partition = partition_with((b"0", b"1"), order=order)
+    record = next(iter(partition.slice(1)))
+
+    message = opened(partition, record)
+    assert partition.readable is readable
+    partition.leave(message)
+
+    assert partition.readable
+
+
+def test_a_stop_drops_what_waits_for_its_next_attempt() -> None:
+    """No timer outlives the lease."""
+    partition = partition_with((b"0",))
+
+    partition.stop()
+    partition.end()
+
+    assert partition.drained.is_set()
+    assert not partition.readable
+    assert partition.calm
 
 
 def test_tells_itself_without_any_payload() -> None:
     """What is printed may end up in a log."""
     partition = partition_with((b"secret",))
 
-    assert re.fullmatch(r"<Partition orders/0 flowing: 0 handled>", repr(partition))
+    assert repr(partition) == "<Partition orders/0 flowing: 0 handled>"
+    assert READER.record_type

@@ -7,7 +7,6 @@ from tests.actors.scripted import (
     OTHER,
     QUICK,
     READER,
-    RaisingNotices,
     RunningConsumer,
     ScriptedBroker,
     Worker,
@@ -15,10 +14,7 @@ from tests.actors.scripted import (
 )
 from tests.simulated import pass_time, run, until
 
-from partita.actors.partition import Partition, TopicRoutes
-from partita.actors.pump import Pump
-from partita.core.flow import FlowGate
-from partita.core.leases import Lease
+from partita.actors.partition import TopicRoutes
 from partita.core.ports import TopicPartition
 from partita.core.retries import Retry
 
@@ -125,23 +121,6 @@ def test_at_most_so_many_calls_of_a_route_are_unfinished_over_all_partitions() -
 
     assert max(most) == 3
     assert 7 <= seconds < 7.1
-
-
-def test_a_pump_that_is_stopped_by_what_it_tells_ends() -> None:
-    """To tell that a partition is idle may be what its drain waited for."""
-
-    class Stopping(RaisingNotices):
-        def idle(self) -> None:
-            partition.stop()
-
-    partition = Partition(Lease(AT), routes_to(Worker()), FlowGate())
-
-    async def scenario() -> None:
-        await Pump(partition, Stopping()).run()
-
-    run(scenario())
-
-    assert partition.drained.is_set()
 
 
 def test_a_handler_without_a_kind_takes_all_other_kinds() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partita import DecodeError, Retry, SettingsError, Unroutable
-from partita.core.retries import LONGEST_WAIT, PARKED_WAIT, Park, TryAgain, after_failure
+from partita.core.retries import LONGEST_WAIT, Exhausted, TryAgain, after_failure
 
 
 def test_waits_double_until_the_attempts_are_used_up() -> None:
@@ -72,11 +72,38 @@ def test_a_failed_message_is_tried_again_and_then_parked() -> None:
     retry, error = Retry(attempts=2, backoff=1.0), ValueError("no")
 
     assert TryAgain(1.0) == after_failure(retry, 1, error, chance=0.5)
-    assert Park(PARKED_WAIT) == after_failure(retry, 2, error, chance=0.5)
-    assert Park() == after_failure(retry, 9, error, chance=0.5)
+    assert Exhausted() == after_failure(retry, 2, error, chance=0.5)
+    assert Exhausted() == after_failure(retry, 9, error, chance=0.5)
 
 
 @pytest.mark.parametrize("error", [DecodeError("no"), Unroutable("orders", "type")])
 def test_what_cannot_be_read_costs_no_attempt(error: Exception) -> None:
     """Bytes that do not fit stay as they are however often they are read."""
-    assert Park() == after_failure(Retry(attempts=5), 1, error, chance=0.5)
+    assert Exhausted() == after_failure(Retry(attempts=5), 1, error, chance=0.5)
+
+
+@pytest.mark.parametrize(
+    ("error", "covered"),
+    [
+        (OSError("away"), True),
+        (ConnectionError("away"), False),
+        (ValueError("no"), False),
+        (ExceptionGroup("both", [OSError("away"), TimeoutError("late")]), True),
+        (ExceptionGroup("one of them", [OSError("away"), ValueError("no")]), False),
+    ],
+)
+def test_only_what_is_worth_it_is_tried_again(error: Exception, covered: bool) -> None:
+    """By class, and a group only if each error in it is."""
+    retry = Retry(retry_on=(OSError,), give_up_on=(ConnectionError,))
+
+    decision = after_failure(retry, 1, error, chance=0.5)
+
+    assert retry.covers(error) is covered
+    assert isinstance(decision, TryAgain if covered else Exhausted)
+
+
+@pytest.mark.parametrize("classes", [OSError, ("OSError",), (int,), [OSError]])
+def test_classes_of_errors_are_a_tuple_of_them(classes: object) -> None:
+    """The error names the option."""
+    with pytest.raises(SettingsError, match="retry_on"):
+        Retry(retry_on=classes)  # type: ignore[arg-type]

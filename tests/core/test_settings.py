@@ -38,7 +38,7 @@ def test_a_route_wins_over_its_router() -> None:
     [
         ("concurency", "did you mean 'concurrency'"),
         ("retires", "did you mean 'retry'"),
-        ("zzz", "known are: concurrency, group"),
+        ("zzz", "known are: concurrency, dead_letter, group"),
     ],
 )
 def test_a_misspelt_option_is_refused_with_the_nearest_name(name: str, told: str) -> None:
@@ -56,8 +56,12 @@ def test_a_misspelt_option_is_refused_with_the_nearest_name(name: str, told: str
         ("concurrency", "8"),
         ("retry", 5),
         ("retry", None),
-        ("order", "key"),
+        ("order", "keys"),
         ("order", []),
+        ("null_key", "one"),
+        ("key_from", "customer"),
+        ("timeout", 0),
+        ("timeout", float("inf")),
         ("run", "process"),
         ("start", "newest"),
         ("start", None),

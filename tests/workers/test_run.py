@@ -1,10 +1,12 @@
 """`worker run` from its banner to its exit code, and what it does to bytes."""
 
 import json
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
-from tests.workers.running import run, running
+from tests.workers.running import command, run, running
 
 LINES = {
     "empty": b"",
@@ -184,3 +186,18 @@ def test_a_group_is_required_on_a_broker(nats: str, tmp_path: Path) -> None:
 
     assert (4, b"") == (done.returncode, done.stdout)
     assert b"name a consumer group" in done.stderr
+
+
+@pytest.mark.parametrize("end", ["0>&-", ">&-", "<&- >&- 2>&-", "| true"])
+def test_a_worker_without_standard_streams_does_its_work_and_tells_by_its_code(
+    end: str, tmp_path: Path
+) -> None:
+    """Whoever starts it without them, such as a daemon, or reads one line of what it prints."""
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "orders.txt").write_text("7\nseven\n")
+    worker = shlex.join(command("run", "shop:router", "--feed", "orders=orders.txt", "--burst"))
+    script = f"{worker} {end}; exit ${{PIPESTATUS[0]}}"
+
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, check=False)
+
+    assert done.returncode == 7

@@ -3,7 +3,10 @@
 import argparse
 import math
 import os
+import re
 from collections.abc import Sequence
+
+import attrs
 
 from partita_worker.settings import Setting, add_settings, checked
 
@@ -53,12 +56,36 @@ def header(text: str) -> tuple[str, bytes]:
     return name, os.fsencode(value)
 
 
+def rate(text: str) -> float:
+    """A number above 0. Raises ValueError."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f"{text!r} is not a number above 0")
+    return number
+
+
+def place(text: str) -> tuple[str, int, int]:
+    """TOPIC/PARTITION@OFFSET. Raises ValueError."""
+    found = re.fullmatch(r"([^/@]+)/([0-9]{1,10})@([0-9]{1,19})", text)
+    if found is None:
+        raise ValueError(f"{text!r}: give TOPIC/PARTITION@OFFSET, as 'worker dlq list' prints it")
+    return found[1], int(found[2]), int(found[3])
+
+
 BUS = Setting(
     "--bus",
     "address of the bus: memory://, kafka://HOST:PORT or nats://HOST:PORT, options of the client in its "
     "query; default memory://",
     default="memory://",
     metavar="URL",
+)
+BROKER = attrs.evolve(
+    BUS,
+    help="address of the broker: kafka://HOST:PORT or nats://HOST:PORT, options of the client in its "
+    "query; required",
 )
 GROUP = Setting("--group", "consumer group; required on a broker", metavar="NAME")
 APP_DIR = Setting("--app-dir", "folder to import from; default: this one", default=".", metavar="DIR")
@@ -96,7 +123,7 @@ RUN: Sequence[Setting] = (
 )
 CHECK: Sequence[Setting] = (BUS, GROUP, APP_DIR)
 ROUTES: Sequence[Setting] = (APP_DIR,)
-ON_BUS: Sequence[Setting] = (BUS,)
+ON_BUS: Sequence[Setting] = (BROKER,)
 
 
 def _settings(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -> None:
@@ -178,6 +205,44 @@ def topics(parser: argparse.ArgumentParser) -> None:
     delete = verbs.add_parser("delete", help="delete a topic and the messages in it")
     delete.add_argument("topic", metavar="NAME")
     _settings(delete, ON_BUS)
+
+
+def dlq(parser: argparse.ArgumentParser) -> None:
+    """`worker dlq list|show|replay`."""
+    verbs = parser.add_subparsers(dest="verb", metavar="list|show|replay", required=True)
+    listing = verbs.add_parser("list", help="one line for each dead letter; takes none away")
+    listing.add_argument("topic", metavar="TOPIC")
+    listing.add_argument(
+        "--max", type=checked(whole_number), metavar="N", help="end after N letters; default: all"
+    )
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    _settings(listing, ON_BUS)
+    show = verbs.add_parser("show", help="all that is known of one dead letter, and the message itself")
+    show.add_argument(
+        "place", type=checked(place), metavar="TOPIC/PARTITION@OFFSET", help="as 'list' prints it"
+    )
+    _settings(show, ON_BUS)
+    _replay(verbs.add_parser("replay", help="publish dead letters again, each once"))
+
+
+def _replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("topic", metavar="TOPIC")
+    for flag, metavar, told in (
+        ("--to", "TOPIC", "publish to this topic; default: the one that each letter came from"),
+        ("--handler", "NAME", "only letters that this handler gave up"),
+        ("--error", "CLASS", "only letters whose last error is of this class, such as ValueError"),
+    ):
+        parser.add_argument(flag, metavar=metavar, help=told)
+    parser.add_argument("--rate", type=checked(rate), metavar="N", help="letters a second; default: no limit")
+    parser.add_argument("--dry-run", action="store_true", help="publish and remember nothing, only count")
+    for flag, default, told in (
+        ("--stop-after-failures", 10, "end when N letters could not be published; N are under way at once"),
+        ("--max-replays", 3, "refuse a letter that was replayed N times already"),
+    ):
+        parser.add_argument(
+            flag, type=checked(whole_number), default=default, metavar="N", help=f"{told}; default {default}"
+        )
+    _settings(parser, ON_BUS)
 
 
 def broker(parser: argparse.ArgumentParser) -> None:

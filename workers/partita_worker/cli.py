@@ -51,6 +51,7 @@ COMMANDS: Mapping[str, Command] = {
     "publish": Command("publish each line of a file or of standard input", arguments.publish, "publish"),
     "tail": Command("print the messages of a topic", arguments.tail, "tail"),
     "topics": Command("list, create and delete topics", arguments.topics, "topics"),
+    "dlq": Command("list, show and replay dead letters", arguments.dlq, "dlq"),
     "broker": Command("a real local Kafka or NATS, from packages", arguments.broker, "broker"),
 }
 
@@ -74,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: help was asked for, or the arguments cannot be read.
     """
+    hold_standard_streams()
     parsed = parser().parse_args(argv)
     try:
         fill_in(parsed, getattr(parsed, "settings", ()), os.environ)
@@ -89,6 +91,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last one to know; it prints what it does not know
         return conclude(error, getattr(parsed, "bus", None))
+
+
+def hold_standard_streams() -> None:
+    """
+    Give a standard stream that was closed the null device.
+
+    Otherwise the next socket takes its number, and uvloop 0.22 ends the process when it closes that one.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            setattr(sys, name, open(number, mode, closefd=False, encoding="utf-8"))  # noqa: SIM115 - for as long as the process lives
 
 
 def conclude(error: Exception, bus_url: str | None) -> int:

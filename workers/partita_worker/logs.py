@@ -2,11 +2,23 @@
 
 import json
 import logging
+import math
 import sys
 import time
 from typing import TextIO
 
+CLIENTS = ("aiokafka", "nats")
+ONE_LINE_A_MESSAGE = ("partita.publisher",)
 FIELDS = ("topic", "partition", "offset", "group", "attempt", "trace_id", "span_id")
+
+
+def text_of(record: logging.LogRecord) -> str:
+    """The text of a record; of one whose values do not fit its text, the text as it stands."""
+    try:
+        return record.getMessage()
+    # Whatever a value's own text raises: a line in the log is no reason to end what wrote it.
+    except Exception as error:  # noqa: BLE001
+        return f"{record.msg} (its values do not fit: {type(error).__name__})"
 
 
 class TextFormatter(logging.Formatter):
@@ -35,12 +47,42 @@ class JsonFormatter(logging.Formatter):
             "time": f"{stamp}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
+            "event": text_of(record),
         }
         line.update({name: getattr(record, name) for name in FIELDS if hasattr(record, name)})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
+
+
+class OnceInAWhile:
+    """
+    Lets each kind of line of a talkative logger pass once in a while, and tells how many were held back.
+
+    While a broker is away aiokafka 0.14 writes four lines at each attempt, ten attempts a second, and a
+    topic that does not exist is told for each message that was sent to it.
+
+    Args:
+        seconds: the least time between two lines of a kind; a kind is logger and text without values.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def __call__(self, record: logging.LogRecord) -> bool:
+        """Whether a line passes."""
+        if record.name.partition(".")[0] not in CLIENTS and record.name not in ONE_LINE_A_MESSAGE:
+            return True
+        kind = (record.name, str(record.msg))
+        last, held = self._seen.get(kind, (-math.inf, 0))
+        if record.created - last < self._seconds:
+            self._seen[kind] = (last, held + 1)
+            return False
+        self._seen[kind] = (record.created, 0)
+        if held:
+            record.msg, record.args = f"{text_of(record)} ({held} more like it before)", ()
+        return True
 
 
 def set_up_logging(level: str, form: str, stream: TextIO | None = None) -> None:
@@ -53,11 +95,12 @@ def set_up_logging(level: str, form: str, stream: TextIO | None = None) -> None:
         stream: another place to write to.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(OnceInAWhile(5.0))
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # At INFO the clients tell each step of theirs; what matters of it is told by our own loggers.
     if logging.getLogger().level == logging.INFO:
-        for name in ("aiokafka", "nats"):
+        for name in CLIENTS:
             logging.getLogger(name).setLevel(logging.WARNING)
     # At DEBUG these two write passwords, keys and values (aiokafka 0.14: conn.py and producer.py).
     for name in ("aiokafka.conn", "aiokafka.producer"):

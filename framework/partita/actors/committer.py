@@ -14,7 +14,8 @@ import anyio
 from partita.actors.partition import Partition
 from partita.core.commits import CommitPlan, CommitPolicy
 from partita.core.health import describe
-from partita.core.ports import Subscription, TopicPartition
+from partita.core.offset_map import OffsetMap
+from partita.core.ports import Commit, Subscription, TopicPartition
 
 SURELY_SECONDS = 5.0
 AGAIN_SECONDS = 0.1
@@ -88,14 +89,14 @@ class Committer:
         async with self._lock:
             self._finished = 0
             due = self._plan.due(
-                {each.name: each.committable for each in list(self._partitions()) if each.lease.may_commit}
+                {each.name: _commit_of(each) for each in list(self._partitions()) if each.lease.may_commit}
             )
             refused = await self._send(due) if due else {}
             self._plan.sent(due, refused)
             self._tell(refused)
             return not refused
 
-    async def _send(self, due: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
+    async def _send(self, due: Mapping[TopicPartition, Commit]) -> Mapping[TopicPartition, Exception]:
         try:
             return await self._subscription.commit(due)
         # Whatever it says, nothing counts as stored; if the client is broken, the poller fails as well.
@@ -114,3 +115,11 @@ class Committer:
             names = ", ".join(sorted(str(each) for each in refused))
             _log.warning("offsets of %s not stored: %s; they go with the next commit", names, told)
         self._refused = told
+
+
+def _commit_of(partition: Partition) -> Commit | None:
+    """Encoded here, so once for each commit and never for a message."""
+    offset = partition.committable
+    if offset is None:
+        return None
+    return Commit(offset, OffsetMap(partition.finished_above()).encode(offset))

@@ -13,9 +13,10 @@ import anyio
 import attrs
 
 from partita.actors.committer import Committer
-from partita.actors.partition import Partition, TopicRoutes
+from partita.actors.partition import Partition
 from partita.actors.poller import Poller
 from partita.actors.pump import Pump
+from partita.actors.routes import TopicRoutes
 from partita.actors.supervisor import Supervisor
 from partita.core.commits import CommitPolicy
 from partita.core.flow import FlowGate
@@ -36,11 +37,13 @@ class ConsumerSettings:
 
     Args:
         membership: what it reads.
+        workers: how many calls may be unfinished at once.
         drain_timeout: seconds that messages in hand get when a partition goes away.
         policy: when offsets are committed.
     """
 
     membership: Membership
+    workers: int = 64
     drain_timeout: float = 30.0
     policy: CommitPolicy = CommitPolicy()
 
@@ -70,12 +73,13 @@ class Consumer:
         self._subscribe = subscribe
         self._routes = routes
         self._on_stop_request = on_stop_request
-        self._handled_before = 0
+        self._handled_before = self._failed_before = 0
         self._trouble: tuple[str, float] | None = None
         self._draining = False
         self._subscription: Subscription | None = None
         self._supervisor: Supervisor | None = None
         self._poller: Poller | None = None
+        self._pump: Pump | None = None
         self._committer: Committer | None = None
 
     @property
@@ -89,17 +93,22 @@ class Consumer:
         return self._handled_before + sum(each.handled for each in self.partitions.values())
 
     @property
+    def failed(self) -> int:
+        """Messages given up since the first start: dead letters and dropped ones."""
+        return self._failed_before + sum(each.failed for each in self.partitions.values())
+
+    @property
     def parked(self) -> Iterable[Parked]:
         """The messages that are parked now."""
-        return [each.parked for each in self.partitions.values() if each.parked is not None]
+        return [told for each in self.partitions.values() for told, _ in each.parked]
 
     @property
     def parts(self) -> Mapping[str, Part]:
         """The health of this consumer, and of each partition with a parked message."""
         parts = {f"consumer {self.name}": _part(self._trouble)}
         for at, each in self.partitions.items():
-            if each.parked is not None:
-                parts[str(at)] = _part((str(each.parked), each.parked_at))
+            for told, since in each.parked:
+                parts.setdefault(str(at), _part((str(told), since)))
         return parts
 
     async def run(self) -> None:
@@ -112,7 +121,9 @@ class Consumer:
         subscription = self._subscription = self._subscribe(self.settings.membership)
         self._committer = Committer(subscription, self.partitions.values, self.settings.policy)
         self._poller = Poller(subscription, self.partitions)
+        self._pump = Pump(self.settings.workers, self)
         self._supervisor = Supervisor(f"consumer {self.name}", Supervision(), _judge_child)
+        self._supervisor.add("pump", self._pump.run)
         self._supervisor.add("poller", self._poller.run)
         self._supervisor.add("committer", self._committer.run)
         try:
@@ -144,14 +155,13 @@ class Consumer:
                 self._poller.fail(error)
 
     def _adopt(self, at: TopicPartition) -> None:
-        assert self._supervisor is not None  # assignments arrive through a started subscription
-        partition = Partition(Lease(at), self._routes(at.topic), FlowGate())
+        assert self._pump is not None  # assignments arrive through a started subscription
+        partition = Partition(Lease(at), self._routes(at.topic), FlowGate(), self._pump)
         if self._draining:
             return
         if at in self.partitions:
             self.lost([at])  # a second assignment without a revocation in between: the first one is over
         self.partitions[at] = partition
-        self._supervisor.add(_task_name(partition), Pump(partition, self).run)
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish what is in hand, commit it, and let the partitions go; bounded by the drain timeout."""
@@ -177,7 +187,7 @@ class Consumer:
         with anyio.move_on_after(self.settings.drain_timeout):
             for partition in going:
                 await partition.drained.wait()
-        self.abandoned += sum(not each.drained.is_set() for each in going)
+        self.abandoned += sum(each.running for each in going)
         await self._committer.commit_surely()
 
     def _drop(self, going: Iterable[Partition]) -> None:
@@ -185,12 +195,12 @@ class Consumer:
             # A drain, a revocation and a loss of one partition may overlap.
             if self.partitions.get(partition.name) is not partition:
                 continue
-            partition.lease.end()
-            partition.drained.set()
+            partition.end()
             self._handled_before += partition.handled
+            self._failed_before += partition.failed
             del self.partitions[partition.name]
-            assert self._supervisor is not None and self._committer is not None  # noqa: PT018
-            self._supervisor.discard(_task_name(partition))
+            assert self._pump is not None and self._committer is not None  # noqa: PT018
+            self._pump.give_up(partition)
             self._committer.forget(partition.name)
 
     async def drain(self) -> None:
@@ -212,11 +222,12 @@ class Consumer:
         if not (self.joined and self._subscription is not None and self._calm()):
             return False
         unread = await self._subscription.unread()
-        parked = {each.name for each in self.partitions.values() if each.parked is not None}
-        return self._calm() and not any(n for at, n in unread.items() if at not in parked)
+        stuck = {each.name for each in self.partitions.values() if each.stuck}
+        return self._calm() and not any(n for at, n in unread.items() if at not in stuck)
 
     def _calm(self) -> bool:
-        return all(each.quiet or each.parked is not None for each in self.partitions.values())
+        assert self._poller is not None  # there is a subscription, so there is a poller
+        return not self._poller.holding and all(each.calm for each in self.partitions.values())
 
     def finished(self, count: int) -> None:
         """A pump has handled *count* more messages."""
@@ -247,10 +258,6 @@ def _part(trouble: tuple[str, float] | None) -> Part:
 def _judge_child(name: str, error: BaseException) -> FailureKind:
     """The poller and the committer fail with their client; only a pump starts again on its own."""
     return FailureKind.PROTOCOL if name in ("poller", "committer") else FailureKind.CRASH
-
-
-def _task_name(partition: Partition) -> str:
-    return f"{partition.name} #{partition.lease.epoch}"
 
 
 def _listed(partitions: Iterable[TopicPartition]) -> str:

@@ -1,84 +1,67 @@
 """
-A partition that this process owns: what has arrived and is unread, the message in hand, and its ledger.
+A partition that this process owns: what has arrived and is unread, what is unfinished, and its ledger.
 
-It belongs to a consumer and lives as long as one lease. Its pump (pump.py) is the task that works on it;
-when the pump crashes it starts again with what stands here, so that no message is skipped or repeated.
+It belongs to a consumer and lives as long as one lease. The consumer's pump (pump.py) works on it; when
+the pump crashes it starts again with what stands here, so that no message is skipped or repeated.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from functools import cached_property, partial
-from typing import NoReturn
+from collections.abc import Hashable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from typing import NoReturn, Protocol
 
 import anyio
-import attrs
 
-from partita.core.errors import Unroutable
+from partita.actors.routes import BoundRoute, TopicRoutes
+from partita.core.finished import Finished
 from partita.core.flow import FlowGate
-from partita.core.health import Parked
+from partita.core.health import Parked, describe
 from partita.core.leases import Lease
 from partita.core.ledger import Ledger
-from partita.core.ports import Fetch, RecordReader, TopicPartition
-from partita.core.retries import Retry
-
-NOBODY = "(none)"
-UNLIMITED = 2**31
+from partita.core.ports import Fetch, TopicPartition
 
 
-@attrs.frozen(eq=False)
-class BoundRoute:
-    """
-    One route, ready to be called.
+class Readying(Protocol):
+    """Whom a partition tells that it has work: its pump."""
 
-    Args:
-        name: the handler's name.
-        call: takes the record and the attempt, returns the handler's coroutine.
-        retry: what happens after a failure.
-        limit: how many calls may be unfinished at once in this process.
-    """
+    def ready(self, partition: "Partition") -> None:
+        """There is something to do for *partition*."""
+        ...
 
-    name: str
-    call: Callable[[object, int], Awaitable[object]]
-    retry: Retry
-    limit: asyncio.Semaphore
+    def halt(self, partition: "Partition") -> int:
+        """Start nothing more of *partition*; returns how many of its handlers are running."""
+        ...
 
 
-@attrs.define(eq=False, slots=False)
-class TopicRoutes:
-    """
-    The routes of one topic by kind, resolved when a partition is assigned.
+class OpenMessage:
+    """A message that was started, or waits behind one that was, and is not finished."""
 
-    Args:
-        kinds: by kind; None is the route for all others.
-        kind_header: the header that names a message's kind.
-        reader: reads the backend's records.
-    """
+    __slots__ = (
+        "attempt", "burying", "calling", "first", "key", "last", "offset", "parked", "partition",
+        "record", "route", "size", "timer",
+    )  # fmt: skip
 
-    kinds: Mapping[str | None, BoundRoute]
-    kind_header: str
-    reader: RecordReader
+    def __init__(self, partition: "Partition", record: object, route: BoundRoute) -> None:
+        reader = partition.routes.reader
+        self.partition, self.record, self.route = partition, record, route
+        self.offset = reader.offset(record)
+        self.key = route.key_of(record) if route.order == "key" else None
+        self.size = len(reader.value(record) or b"")
+        self.attempt = 1
+        self.calling = self.burying = False
+        self.first: BaseException | None = None
+        self.last: BaseException | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.parked: tuple[Parked, float] | None = None
 
-    @property
-    def only(self) -> BoundRoute | None:
-        """The route that takes every message, when no kind needs to be looked at."""
-        return self.kinds.get(None) if len(self.kinds) == 1 else None
-
-    def pick(self, record: object) -> BoundRoute:
-        """The route of one message; for a kind that nobody handles, one that fails with Unroutable."""
-        for name, value in self.reader.headers(record):
-            if name == self.kind_header:
-                found = self.kinds.get(value.decode("utf-8", "replace"))
-                if found is not None:
-                    return found
-        return self.kinds.get(None) or self._nobody
-
-    @cached_property
-    def _nobody(self) -> BoundRoute:
-        def call(record: object, attempt: int) -> NoReturn:
-            raise Unroutable(self.reader.topic(record), self.kind_header)
-
-        return BoundRoute(NOBODY, call, Retry(attempts=1), asyncio.Semaphore(UNLIMITED))
+    def park(self, error: BaseException, now: float) -> Parked:
+        """Its attempts are used up; returns what there is to tell."""
+        at = self.partition.name
+        told = Parked(self.route.name, at.topic, at.partition, self.offset, describe(error))
+        self.parked = told, self.parked[1] if self.parked else now
+        return told
 
 
 class Partition:
@@ -88,26 +71,28 @@ class Partition:
     Args:
         lease: this assignment of it.
         routes: the routes of its topic.
-        gate: bounds what may wait here.
+        gate: bounds what may wait here and how much may be unfinished.
+        pump: works on it.
     """
 
-    def __init__(self, lease: Lease, routes: TopicRoutes, gate: FlowGate) -> None:
-        self.lease = lease
-        self.routes = routes
-        self.gate = gate
+    def __init__(self, lease: Lease, routes: TopicRoutes, gate: FlowGate, pump: Readying) -> None:
+        self.lease, self.routes, self.gate = lease, routes, gate
         self.ledger = Ledger()
         self.record: object = None
-        self.attempt = 1
-        self.handled = 0
-        self.parked: Parked | None = None
-        self.parked_at = 0.0
-        self.retry_at: float | None = None
+        self.open: dict[int, OpenMessage] = {}
+        self.lanes: dict[Hashable, deque[OpenMessage]] = {}
+        self.due: deque[OpenMessage] = deque()
+        self.serial = False
+        self.queued = False
+        self.running = 0
+        self.handled = self.failed = 0
         self.drained = anyio.Event()
+        self.resumed = False
+        self._pump = pump
+        self._finished_before = Finished()
         self._fetches: deque[Fetch] = deque()
         self._reading: Iterator[object] = iter(())
         self._fetch: Fetch | None = None
-        self._last: object = None
-        self._waiter: asyncio.Future[None] | None = None
 
     @property
     def name(self) -> TopicPartition:
@@ -118,92 +103,163 @@ class Partition:
         """Messages have arrived. At most one wake, whatever their number."""
         self.gate.take(fetch.size_bytes)
         self._fetches.append(fetch)
-        self._wake()
+        self._pump.ready(self)
+
+    def resume(self, finished: Finished) -> None:
+        """Leave out *finished*, which former owners have dealt with. Comes before the first feed."""
+        self.resumed, self._finished_before = True, finished
+
+    @property
+    def readable(self) -> bool:
+        """Whether a message may be read and started now."""
+        return (
+            not (self.serial or self.gate.full)
+            and self.lease.takes_messages
+            and (self._fetch is not None or bool(self._fetches))
+        )
+
+    def slice(self, most: int) -> Iterator[object]:
+        """The next messages, *most* of them at the most; empty when a fetch ends here."""
+        if self._fetch is None and self._fetches:
+            self._fetch = self._fetches.popleft()
+            records, before = self._fetch.records, self._finished_before
+            self._reading = before.skip(records, self.routes.reader.offset) if before else iter(records)
+        return islice(self._reading, most)
+
+    def spoil(self, error: Exception) -> None:
+        """
+        Reading has failed. An iterator that raised once may say "exhausted" from then on, and what it did
+        not hand out would be committed unread; so it raises for good.
+        """
+        self._reading = iter(partial(_raise, error), None)
+
+    def read_past(self, exhausted: bool) -> None:
+        """A slice was read to its end, and with it the fetch if *exhausted*."""
+        if self.record is not None:
+            self.ledger.read_to(self.routes.reader.offset(self.record) + 1)
+            self.record = None
+        if exhausted and self._fetch is not None:
+            self.ledger.read_to(self._fetch.end_offset)
+            self.gate.release(self._fetch.size_bytes)
+            if self._fetch.end_offset >= self._finished_before.end:
+                self._finished_before = Finished()
+            self._fetch, self._reading = None, iter(())
+
+    def enter(self, message: OpenMessage, lane: deque[OpenMessage] | None = None) -> None:
+        """A message is unfinished from now on: at the end of *lane*, or at the head of its own."""
+        self.open[message.offset] = message
+        self.ledger.open(message.offset)
+        self.gate.take(message.size)
+        if lane is not None:
+            lane.append(message)
+        elif message.route.order == "partition":
+            self.serial = True
+        elif message.key is not None:
+            self.lanes[message.key] = deque()
+        self._count()
+
+    def leave(self, message: OpenMessage, *, failed: bool = False) -> OpenMessage | None:
+        """A message is finished, or given up for good; returns the one that waited behind it."""
+        del self.open[message.offset]
+        self.handled += not failed
+        self.failed += failed
+        self.ledger.finish(message.offset)
+        self.gate.release(message.size)
+        self._count()
+        if message.route.order == "partition":
+            self.serial = False
+        elif message.key is not None:
+            lane = self.lanes[message.key]
+            if lane:
+                return lane.popleft()
+            del self.lanes[message.key]
+        return None
+
+    def _count(self) -> None:
+        committable, position = self.ledger.committable or 0, self.ledger.position or 0
+        self.gate.count(self.ledger.unfinished, position - committable)
 
     def stop(self) -> None:
         """Start nothing new; a message that waits for its next attempt stays unfinished."""
-        self.lease.drain()
-        self._wake()
+        if self.lease.takes_messages:
+            self.lease.drain()
+            self.running = self._pump.halt(self)
+            self._cancel_timers()
+            if not self.running:
+                self.drained.set()
 
-    def advance(self) -> bool:
-        """Take the next message in hand; False when there is none."""
-        while True:
-            try:
-                for record in self._reading:
-                    self.record, self.attempt = record, 1
-                    return True
-            except Exception as error:
-                # An iterator that raised once may say "exhausted" from then on, and what it did not
-                # hand out would be committed unread.
-                self._reading = iter(partial(_raise, error), None)
-                raise
-            self._exhausted()
-            if not self._fetches:
-                return False
-            self._fetch = self._fetches.popleft()
-            self._reading = iter(self._fetch.records)
+    def end(self) -> None:
+        """The lease is over: nothing counts any more."""
+        self.lease.end()
+        self._cancel_timers()
+        self.drained.set()
 
-    def _exhausted(self) -> None:
-        if self._fetch is not None:
-            self.ledger.read_to(self._fetch.end_offset)
-            self.gate.release(self._fetch.size_bytes)
-            self._fetch, self._reading = None, iter(())
+    def call_ended(self) -> None:
+        """A handler that ran when the partition was stopped has ended."""
+        self.running = max(0, self.running - 1)
+        if self.running <= 0:
+            self.drained.set()
 
-    def finish(self) -> None:
-        """The message in hand is handled."""
-        self._last, self.record = self.record, None
-        self.handled += 1
-        self.parked = self.retry_at = None
+    def _cancel_timers(self) -> None:
+        for message in self.open.values():
+            if message.timer is not None:
+                message.timer.cancel()
+                message.timer = None
 
     @property
     def committable(self) -> int | None:
-        """The offset that may be committed: the message in hand, else what was read to."""
+        """The offset that may be committed: the first unfinished message, else what was read to."""
+        first = self.ledger.committable
+        if self.record is None or self.ledger.unfinished:
+            return first
+        return self.routes.reader.offset(self.record)
+
+    def finished_above(self) -> Finished:
+        """
+        What is finished above the committable offset: everything read but what is unfinished, since a
+        message that was handled without waiting is recorded nowhere; and what former owners finished.
+        """
+        first, position = self.committable, self.ledger.position
+        if first is None or position is None or not self.ledger.unfinished:
+            return self._finished_before
+        unfinished = sorted(self.open)
         if self.record is not None:
-            return self.routes.reader.offset(self.record)
-        # Read here and not after each message: this is asked for about once a second.
-        if self._last is not None:
-            self.ledger.read_to(self.routes.reader.offset(self._last) + 1)
-        return self.ledger.committable
+            position = self.routes.reader.offset(self.record)
+        return Finished.all_but(first, position, unfinished) | self._finished_before
 
     @property
-    def quiet(self) -> bool:
-        """Whether nothing is in hand and nothing waits here."""
-        return self.record is None and self._fetch is None and not self._fetches
+    def parked(self) -> Iterable[tuple[Parked, float]]:
+        """The messages whose attempts are used up, each with the time since when."""
+        return [each.parked for each in self.open.values() if each.parked is not None]
 
     @property
     def state(self) -> str:
         """What the partition is doing, as one of the named states."""
-        if self.parked is not None:
-            return f"parked ({self.parked})"
-        if self.retry_at is not None:
-            return f"retry until {self.retry_at:.1f}"
+        for told, _ in self.parked:
+            return f"parked ({told})"
+        waits = [each.timer.when() for each in self.open.values() if each.timer is not None]
+        if waits:
+            return f"retry until {min(waits):.1f}"
         return "caught up" if self.quiet else "flowing"
 
-    async def wait(self, seconds: float | None = None) -> None:
-        """Wait for more messages or for `stop`, at most *seconds*; None: however long it takes."""
-        loop = asyncio.get_running_loop()
-        waiter = self._waiter = loop.create_future()
-        timer = loop.call_later(seconds, _settle, waiter) if seconds is not None else None
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-            if timer is not None:
-                timer.cancel()
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is in hand, nothing waits here and nothing is unfinished."""
+        return not (self.open or self.record or self._fetch or self._fetches)
 
-    async def pause(self, seconds: float) -> None:
-        """Wait *seconds*, or until nothing new may be started; more messages do not end it."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        if seconds <= 0:
-            # A handler that fails without waiting for anything must not keep the loop for itself.
-            await asyncio.sleep(0)
-        while self.lease.takes_messages and (left := until - loop.time()) > 0:
-            await self.wait(left)
+    @property
+    def stuck(self) -> bool:
+        """Whether what is parked keeps everything else from being read."""
+        return any(self.parked) and (self.serial or self.gate.full or self.gate.closed)
 
-    def _wake(self) -> None:
-        if self._waiter is not None:
-            _settle(self._waiter)
+    @property
+    def calm(self) -> bool:
+        """Whether nothing will happen here until a message arrives or a parked one is tried again."""
+        if self.queued or self.record is not None or self.readable:
+            return False
+        return not any(
+            each.calling or (each.timer is not None and each.parked is None) for each in self.open.values()
+        )
 
     def __repr__(self) -> str:
         return f"<Partition {self.name} {self.state}: {self.handled} handled>"
@@ -211,8 +267,3 @@ class Partition:
 
 def _raise(error: Exception) -> NoReturn:
     raise error
-
-
-def _settle(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

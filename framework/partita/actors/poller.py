@@ -6,13 +6,16 @@ while handlers are slow, and it is where the client's trouble shows: when it fai
 with it and is started again with a new client.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 
 from partita.actors.partition import Partition
-from partita.core.ports import Subscription, TopicPartition
+from partita.core.offset_map import OffsetMap
+from partita.core.ports import Commit, Fetch, Subscription, TopicPartition
 
 POLL_SECONDS = 0.25
 GATED_SECONDS = 0.01
+_log = logging.getLogger("partita.poller")
 
 
 class Poller:
@@ -22,11 +25,15 @@ class Poller:
     Args:
         subscription: where messages come from.
         partitions: the partitions that are owned now.
+
+    Attributes:
+        holding: whether it has messages in hand that their partitions have not been given yet.
     """
 
     def __init__(self, subscription: Subscription, partitions: Mapping[TopicPartition, Partition]) -> None:
         self._subscription = subscription
         self._partitions = partitions
+        self.holding = False
         self._fault: Exception | None = None
         self._closed: frozenset[TopicPartition] = frozenset()
         self._wait = POLL_SECONDS
@@ -46,11 +53,34 @@ class Poller:
             if self._fault is not None:
                 raise self._fault
             closed = frozenset(at for at, each in self._partitions.items() if each.gate.closed)
-            for fetch in await self._subscription.poll(closed, self._patience(closed)):
-                owner = self._partitions.get(fetch.partition)
-                # What comes for a partition that is going away is read again by its next owner.
-                if owner is not None and owner.lease.takes_messages:
-                    owner.feed(fetch)
+            fetches = await self._subscription.poll(closed, self._patience(closed))
+            self.holding = bool(fetches)
+            await self._hand_out(fetches)
+            self.holding = False
+
+    async def _hand_out(self, fetches: Sequence[Fetch]) -> None:
+        # Looked up before anything is waited for: what was read under one lease is not for the next.
+        owners = [self._partitions.get(fetch.partition) for fetch in fetches]
+        if any(owner is not None and not owner.resumed for owner in owners):
+            await self._resume([each for each in self._partitions.values() if not each.resumed])
+        for owner, fetch in zip(owners, fetches, strict=True):
+            # What comes for a partition that is going away is read again by its next owner.
+            if owner is not None and owner.lease.takes_messages:
+                owner.feed(fetch)
+
+    async def _resume(self, fresh: Sequence[Partition]) -> None:
+        """Tell partitions, before their first message, what former owners have finished out of turn."""
+        stored = await self._subscription.committed([each.name for each in fresh])
+        for partition in fresh:
+            commit = stored.get(partition.name, Commit(0))
+            found = OffsetMap.decode(commit.offset, commit.metadata)
+            if found.foreign:
+                _log.warning(
+                    "%s: the metadata of its commit is not ours and is not used: "
+                    "what was finished above the commit is handled again",
+                    partition.name,
+                )
+            partition.resume(found.finished)
 
     def _patience(self, closed: frozenset[TopicPartition]) -> float:
         """

@@ -71,18 +71,9 @@ class Supervisor:
         self._tasks: TaskGroup | None = None
 
     def add(self, name: str, run: Run) -> None:
-        """Take on a child after all others; it starts at once when the supervisor runs."""
+        """Take on a child after all others, before `run`."""
         self._supervision.add(name)
         self._children[name] = Child(run)
-        if self._tasks is not None:
-            self._start(name)
-
-    def discard(self, name: str) -> None:
-        """Cancel a child and forget it, without waiting for it to end."""
-        self._supervision.remove(name)
-        child = self._children.pop(name, None)
-        if child is not None and child.scope is not None:
-            child.scope.cancel()
 
     def stop(self) -> None:
         """Stop all children in reverse order; `run` returns then."""
@@ -121,8 +112,6 @@ class Supervisor:
 
     async def _ended(self, ended: Ended) -> BaseException | None:
         """Do what is to be done about an ended child; returns what the supervisor is to fail with."""
-        if ended.name not in self._children:
-            return None
         if ended.error is None:
             self._supervision.remove(ended.name)
             del self._children[ended.name]
@@ -197,9 +186,8 @@ class Supervisor:
 
     async def _stop(self, names: Sequence[str]) -> None:
         for name in names:
-            # While one ends, another may be discarded.
-            child = self._children.get(name)
-            if child is not None and child.scope is not None:
+            child = self._children[name]
+            if child.scope is not None:
                 child.scope.cancel()
                 await child.ended.wait()
 

@@ -1,5 +1,5 @@
 """
-Decide which offsets are due to be committed. Pure: the caller passes the time in and sends the request.
+Decide which commits are due. Pure: the caller passes the time in and sends the request.
 
 Due are: a second after the last commit, or 10,000 finished messages, or at once when asked to (a
 partition went idle, a drain). A refused commit leaves its partition dirty, so the next one carries it.
@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 
 import attrs
 
-from partita.core.ports import TopicPartition
+from partita.core.ports import Commit, TopicPartition
 
 
 @attrs.frozen
@@ -32,21 +32,25 @@ class CommitPolicy:
 class CommitPlan:
     """What was committed for each partition of a member, and what may be committed now."""
 
-    _committed: dict[TopicPartition, int] = attrs.field(factory=dict, init=False)
+    _committed: dict[TopicPartition, Commit] = attrs.field(factory=dict, init=False)
 
-    def due(self, committable: Mapping[TopicPartition, int | None]) -> dict[TopicPartition, int]:
-        """The offsets to send: those above what was committed. A commit never moves back."""
+    def due(self, committable: Mapping[TopicPartition, Commit | None]) -> dict[TopicPartition, Commit]:
+        """The commits to send: whose offset moved, or whose metadata changed. An offset never moves back."""
         return {
-            partition: offset
-            for partition, offset in committable.items()
-            if offset is not None and offset > self._committed.get(partition, -1)
+            partition: commit
+            for partition, commit in committable.items()
+            if commit is not None and self._is_due(commit, self._committed.get(partition))
         }
 
-    def sent(self, offsets: Mapping[TopicPartition, int], refused: Collection[TopicPartition]) -> None:
-        """The broker has stored *offsets*, those of *refused* left out."""
-        for partition, offset in offsets.items():
+    @staticmethod
+    def _is_due(commit: Commit, before: Commit | None) -> bool:
+        return before is None or (commit != before and commit.offset >= before.offset)
+
+    def sent(self, commits: Mapping[TopicPartition, Commit], refused: Collection[TopicPartition]) -> None:
+        """The broker has stored *commits*, those of *refused* left out."""
+        for partition, commit in commits.items():
             if partition not in refused:
-                self._committed[partition] = offset
+                self._committed[partition] = commit
 
     def forget(self, partition: TopicPartition) -> None:
         """The partition is no longer this member's."""

@@ -1,30 +1,50 @@
-"""Decide when a partition takes no more from its broker: closed at its limit, open again at half of it."""
+"""
+Decide when a partition takes no more from its broker, and when it starts no more: closed at a limit, open
+again at half of it.
+
+What has arrived is counted in bytes, what was started and is unfinished in messages, and how far the
+reading has run ahead of the first unfinished message in offsets. The gap between closing and opening keeps
+a fast partition from opening for one message at a time.
+"""
 
 import attrs
 
 from partita.core.errors import SettingsError
 
 DEFAULT_BYTES = 4 * 1024 * 1024
+DEFAULT_OPEN = 1_000
+DEFAULT_SPAN = 20_000
+# What a message costs beside its payload, about, so that empty ones do not come in for nothing.
+MESSAGE_BYTES = 200
 
 
 @attrs.define(eq=False)
 class FlowGate:
     """
-    The intake of one partition, by bytes that have arrived and are not handled.
-
-    The gap between closing and opening keeps a fast partition from opening for one message at a time.
+    The limits of one partition.
 
     Args:
-        limit: bytes at which the gate closes; one fetch may overshoot it.
+        limit: bytes at which the intake closes; one fetch may overshoot it.
+        most_open: unfinished messages at which no more are started.
+        most_span: offsets between the first unfinished message and the last started, likewise.
+
+    Attributes:
+        held: bytes that have arrived and are not handled.
+        closed: whether the intake is closed.
+        full: whether no more messages are started.
     """
 
     limit: int = DEFAULT_BYTES
+    most_open: int = DEFAULT_OPEN
+    most_span: int = DEFAULT_SPAN
     held: int = attrs.field(default=0, init=False)
     closed: bool = attrs.field(default=False, init=False)
+    full: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        if self.limit < 1:
-            raise SettingsError(f"a flow limit of {self.limit} bytes lets nothing in; give 1 or more")
+        for name in ("limit", "most_open", "most_span"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"a flow {name} of {getattr(self, name)} lets nothing in; give 1 or more")
 
     def take(self, size: int) -> None:
         """*size* bytes have arrived."""
@@ -33,9 +53,18 @@ class FlowGate:
             self.closed = True
 
     def release(self, size: int) -> bool:
-        """*size* bytes are handled; True when that opened the gate."""
+        """*size* bytes are handled; True when that opened the intake."""
         self.held -= size
         if self.closed and self.held * 2 <= self.limit:
             self.closed = False
+            return True
+        return False
+
+    def count(self, unfinished: int, span: int) -> bool:
+        """Look at what is unfinished now; True when that made room to start messages again."""
+        if unfinished >= self.most_open or span >= self.most_span:
+            self.full = True
+        elif self.full and unfinished * 2 <= self.most_open and span * 2 <= self.most_span:
+            self.full = False
             return True
         return False

@@ -5,13 +5,15 @@ A backend hands a partition `(records, end_offset, size_bytes)`: an iterable tha
 list that the partition must own. Records are the client's own objects; a `RecordReader` reads them.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from re import Pattern
 from typing import NamedTuple, Protocol, TypedDict
 
 import attrs
 
-Headers = Sequence[tuple[str, bytes]]
+# Where the seams are looked for, though it does not fit in here.
+from partita.core.records import Headers as Headers
+from partita.core.records import RecordReader as RecordReader
 
 
 class TopicPartition(NamedTuple):
@@ -66,50 +68,6 @@ class Outgoing:
     timestamp: int | None = attrs.field(default=None, kw_only=True)
 
 
-class RecordReader(Protocol):
-    """Reads the client's own records. Each member but the first is a plain function of one record."""
-
-    @property
-    def record_type(self) -> str:
-        """The dotted name of the client's record class, as a handler may annotate it."""
-        ...
-
-    @property
-    def topic(self) -> Callable[[object], str]:
-        """The topic, under the name it was published to."""
-        ...
-
-    @property
-    def partition(self) -> Callable[[object], int]:
-        """The partition's number, from 0."""
-        ...
-
-    @property
-    def offset(self) -> Callable[[object], int]:
-        """The place in the partition; it only grows, with gaps."""
-        ...
-
-    @property
-    def timestamp(self) -> Callable[[object], int]:
-        """Milliseconds since 1970."""
-        ...
-
-    @property
-    def key(self) -> Callable[[object], bytes | None]:
-        """The key, or None."""
-        ...
-
-    @property
-    def value(self) -> Callable[[object], bytes | None]:
-        """The payload, or None for a null value."""
-        ...
-
-    @property
-    def headers(self) -> Callable[[object], Headers]:
-        """Name and bytes pairs in the order they were sent, duplicates kept."""
-        ...
-
-
 @attrs.define(eq=False)
 class Fetch:
     """
@@ -148,6 +106,20 @@ class Membership:
     name: str = "partita"
 
 
+@attrs.frozen
+class Commit:
+    """
+    What a group stores for a partition.
+
+    Args:
+        offset: the offset to read next; all below it is finished.
+        metadata: text that belongs to this offset, at most 4,096 characters; "": none.
+    """
+
+    offset: int
+    metadata: str = ""
+
+
 class AssignmentListener(Protocol):
     """The three partition events, with one meaning on every backend."""
 
@@ -165,7 +137,12 @@ class AssignmentListener(Protocol):
 
 
 class Subscription(Protocol):
-    """One membership at the broker. Only its owner calls it, and never cancels a call."""
+    """
+    One membership at the broker. Only its owner calls it.
+
+    The owner may be cancelled while it waits in a call. What the call has begun at the client then goes on
+    to its end, because a client is not to be trusted after a cancellation.
+    """
 
     async def start(self, listener: AssignmentListener) -> None:
         """
@@ -186,8 +163,23 @@ class Subscription(Protocol):
         """
         ...
 
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
-        """Store the next offsets to read; returns the client's error for each that was not stored."""
+    async def commit(self, commits: Mapping[TopicPartition, Commit]) -> Mapping[TopicPartition, Exception]:
+        """
+        Store offsets and metadata; returns the client's error for each that was not stored.
+
+        A broker that does not take the metadata stores the offset alone.
+        """
+        ...
+
+    async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit]:
+        """
+        What the group has stored; a partition that was never committed is left out.
+
+        The offset is the one that the metadata belongs to. Takes a bounded time.
+
+        Raises:
+            Exception: the client's own error.
+        """
         ...
 
     async def unread(self) -> Mapping[TopicPartition, int]:

@@ -20,6 +20,10 @@ class Retry:
         attempts: attempts in all, the first included; `Retry(attempts=1)` means none after the first.
         backoff: seconds before the second attempt.
         jitter: a fraction from 0 to 1.
+        retry_on: only these classes of errors are tried again; default: all.
+        give_up_on: these are not, whatever *retry_on* says; default: none.
+
+    A group of errors is judged by what is in it: it is tried again only if each of its errors is.
 
     Raises:
         SettingsError: a value is outside its range.
@@ -28,6 +32,8 @@ class Retry:
     attempts: int = 5
     backoff: float = 0.2
     jitter: float = 0.2
+    retry_on: tuple[type[BaseException], ...] = (BaseException,)
+    give_up_on: tuple[type[BaseException], ...] = ()
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.attempts, int) or self.attempts < 1:
@@ -36,6 +42,18 @@ class Retry:
             raise SettingsError(f"Retry(backoff={self.backoff}): give 0 to {LONGEST_WAIT:g} s")
         if not 0 <= self.jitter <= 1:
             raise SettingsError(f"Retry(jitter={self.jitter}): give a fraction from 0 to 1")
+
+        for name in ("retry_on", "give_up_on"):
+            classes = getattr(self, name)
+            fits = isinstance(classes, tuple) and all(isinstance(each, type) for each in classes)
+            if not (fits and all(issubclass(each, BaseException) for each in classes)):
+                raise SettingsError(f"Retry({name}={classes!r}): give a tuple of error classes")
+
+    def covers(self, error: BaseException) -> bool:
+        """Whether *error* is worth another attempt."""
+        if isinstance(error, BaseExceptionGroup):
+            return all(self.covers(each) for each in error.exceptions)
+        return isinstance(error, self.retry_on) and not isinstance(error, self.give_up_on)
 
     def wait(self, attempt: int, chance: float) -> float | None:
         """
@@ -60,20 +78,18 @@ class TryAgain:
 
 
 @attrs.frozen
-class Park:
-    """Attempts are used up: the message waits, visibly, and is tried again after *wait* seconds."""
-
-    wait: float = PARKED_WAIT
+class Exhausted:
+    """No attempt is left: what the route says is done, and unless it says otherwise the message is parked."""
 
 
-def after_failure(retry: Retry, attempt: int, error: BaseException, chance: float) -> TryAgain | Park:
+def after_failure(retry: Retry, attempt: int, error: BaseException, chance: float) -> TryAgain | Exhausted:
     """
     What becomes of a message whose handler raised *error* on *attempt* (from 1).
 
     A message that cannot be decoded or routed stays as it is however often it is read, so no attempt
     is spent on it.
     """
-    if isinstance(error, DecodeError | Unroutable):
-        return Park()
+    if isinstance(error, DecodeError | Unroutable) or not retry.covers(error):
+        return Exhausted()
     wait = retry.wait(attempt, chance)
-    return Park() if wait is None else TryAgain(wait)
+    return Exhausted() if wait is None else TryAgain(wait)

@@ -1,7 +1,8 @@
 """The options of a route: their names, types and defaults in one place, and what is refused."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, TypedDict
 
 import attrs
@@ -17,11 +18,21 @@ class RouteOptions(TypedDict, total=False):
     group: the consumer group; default: the one the router is run with.
     kind: the message kind this handler takes, compared with the router's kind header; default: all
         kinds that no other handler of the topic names.
-    order: "partition" (the default): at most one message of a partition is unfinished at a time.
+    order: "partition" (the default): at most one message of a partition is unfinished at a time; "key":
+        at most one of each key, others run beside it; "none": no order.
+    null_key: with order="key", "none" (the default): a message without a key waits for no other;
+        "serial": all messages without a key are one key.
+    key_from: with order="key", a function of the `Message` that returns the ordering key, bytes or
+        None; default: the message's key.
+    timeout: seconds after which a call is cancelled and counts as failed; default: none.
     concurrency: the most calls of this route that are unfinished at once in one process, over all
         partitions it owns there; default 64.
     run: "inline" on the event loop (the default of `async def`) or "thread" (that of `def`).
     retry: what happens after a failure; default `Retry(attempts=5, backoff=0.2, jitter=0.2)`.
+    dead_letter: a topic for messages without attempts left, and for those that cannot be decoded or that
+        nobody handles; acknowledged there before the message counts as finished. Default: none.
+    on_exhausted: without a dead_letter, "park" (the default): the message stays unfinished and is tried
+        again every 60 s; "drop": it is given up, counted and logged.
     to: a topic for the handler's result, which is published and acknowledged before the source
         message counts as handled; a result of None publishes nothing.
     start: where a partition without a commit begins, "earliest" (the default) or "latest".
@@ -29,16 +40,23 @@ class RouteOptions(TypedDict, total=False):
 
     group: str
     kind: str
-    order: Literal["partition"]
+    order: Literal["partition", "key", "none"]
+    null_key: Literal["none", "serial"]
+    key_from: Callable[..., bytes | None]
+    timeout: float
     concurrency: int
     run: Literal["inline", "thread"]
     retry: Retry
+    dead_letter: str
+    on_exhausted: Literal["park", "drop"]
     to: str
     start: Literal["earliest", "latest"]
 
 
 _CHOICES = {
-    "order": ("partition",),
+    "order": ("partition", "key", "none"),
+    "null_key": ("none", "serial"),
+    "on_exhausted": ("park", "drop"),
     "run": ("inline", "thread"),
     "start": ("earliest", "latest"),
 }
@@ -51,9 +69,14 @@ class RouteSettings:
     group: str | None = None
     kind: str | None = None
     order: str = "partition"
+    null_key: str = "none"
+    key_from: Callable[..., bytes | None] | None = None
+    timeout: float | None = None
     concurrency: int = 64
     run: str | None = None
     retry: Retry = Retry()
+    dead_letter: str | None = None
+    on_exhausted: str = "park"
     to: str | None = None
     start: str = "earliest"
 
@@ -62,6 +85,10 @@ class RouteSettings:
         whole = isinstance(self.concurrency, int) and not isinstance(self.concurrency, bool)
         if not whole or self.concurrency < 1:
             return f"concurrency={self.concurrency!r}: give a whole number of 1 or more"
+        if self.key_from is not None and not callable(self.key_from):
+            return f"key_from={self.key_from!r}: give a function of the message"
+        if self.timeout is not None and not 0 < self.timeout < math.inf:
+            return f"timeout={self.timeout!r}: give a number of seconds above 0"
         if not isinstance(self.retry, Retry):
             return f"retry={self.retry!r}: give a partita.Retry"
         for option, choices in _CHOICES.items():
@@ -70,12 +97,14 @@ class RouteSettings:
         return self._misnamed()
 
     def _misnamed(self) -> str | None:
-        for option in ("group", "kind", "to"):
+        for option in ("group", "kind", "to", "dead_letter"):
             value = getattr(self, option)
             if value is not None and not (isinstance(value, str) and value):
                 return f"{option}={value!r}: give a name"
-        if self.to is not None and not is_topic_name(self.to):
-            return f"to={self.to!r}: give a topic of 1 to 249 letters, digits, '.', '_' or '-'"
+        for option in ("to", "dead_letter"):
+            value = getattr(self, option)
+            if value is not None and not is_topic_name(value):
+                return f"{option}={value!r}: give a topic of 1 to 249 letters, digits, '.', '_' or '-'"
         return None
 
 

@@ -139,4 +139,4 @@ class Harness:
     def committed(self) -> Mapping[TopicPartition, int]:
         """The next offset to read of each partition of which something was committed, by this group."""
         stored = self._broker.group(self.group).committed
-        return {at: offset for at, offset in sorted(stored.items()) if offset}
+        return {at: stored[at].offset for at in sorted(stored) if stored[at].offset}

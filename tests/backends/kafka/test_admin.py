@@ -1,6 +1,7 @@
 """Topics and the ping on a real broker."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from aiokafka.errors import (
@@ -13,6 +14,8 @@ from aiokafka.errors import (
 from tests.backends.kafka.members import backend, fresh
 
 from partita.backends.kafka import open_backend
+from partita.backends.kafka.admin import KafkaAdmin
+from partita.backends.kafka.settings import kafka_settings
 from partita.core.errors import TopicMissing
 
 
@@ -53,6 +56,35 @@ def test_what_the_broker_refuses_is_the_clients_own_error(kafka: str) -> None:
                 await used.delete_topic(fresh("absent"))
 
     asyncio.run(scenario())
+
+
+class Offsets(KafkaAdmin):
+    """An admin whose broker has the internal topic of committed offsets, and no connection to lose it on."""
+
+    def __init__(self) -> None:
+        super().__init__(kafka_settings("kafka://127.0.0.1:1", {}))
+        self.deleted: list[str] = []
+
+    async def _connected(self) -> Any:
+        return self
+
+    async def describe_topics(self, _: object) -> list[dict[str, object]]:
+        """What the broker has."""
+        return [{"topic": "__consumer_offsets", "is_internal": True, "partitions": [{}]}]
+
+    async def delete_topics(self, topics: list[str]) -> None:
+        """What must not be asked for."""
+        self.deleted += topics
+
+
+def test_an_internal_topic_is_not_deleted() -> None:
+    """With the offsets every group of the broker would begin again. Tried without a broker, on purpose."""
+    admin = Offsets()
+
+    with pytest.raises(TopicMissing):
+        asyncio.run(admin.delete_topic("__consumer_offsets"))
+
+    assert admin.deleted == []
 
 
 def test_a_broker_that_is_not_there_is_unreachable() -> None:

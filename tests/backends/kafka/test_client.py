@@ -1,6 +1,7 @@
 """How clients are started, ended and thrown away, with fakes that fail as the client does."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -10,17 +11,20 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import (
     CommitFailedError,
+    GroupLoadInProgressError,
     KafkaConnectionError,
     NotCoordinatorForGroupError,
     OffsetMetadataTooLargeError,
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
+from aiokafka.protocol.commit import OffsetFetchRequest
 
 from partita.backends.kafka import client
 from partita.backends.kafka.calls import begin, leave
+from partita.backends.kafka.probing import PRIVATE, probe
 from partita.core.errors import SettingsError
-from partita.core.ports import TopicPartition
+from partita.core.ports import Commit, TopicPartition
 
 
 class Connection:
@@ -112,6 +116,29 @@ def test_a_client_that_does_not_start_in_time_is_unreachable() -> None:
     asyncio.run(scenario())
 
 
+def test_a_start_that_fails_after_its_deadline_prints_no_traceback() -> None:
+    """Whoever waited was told already."""
+
+    async def scenario() -> None:
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        late = asyncio.Event()
+
+        async def refused_late() -> None:
+            await late.wait()
+            raise KafkaConnectionError("no")
+
+        with pytest.raises(KafkaConnectionError, match="answered"):
+            await client.start(Stubborn(start=refused_late), 0.01)
+        late.set()
+        await asyncio.sleep(0.01)
+        gc.collect()
+
+        assert complaints == []
+
+    asyncio.run(scenario())
+
+
 def test_a_failed_start_raises_the_clients_error_and_leaves_nothing_open() -> None:
     """The same error, not a copy and not wrapped."""
     raised = KafkaConnectionError("no")
@@ -138,19 +165,19 @@ def test_an_aiokafka_without_a_private_name_is_refused_by_name() -> None:
             self.other = 1
 
     with pytest.raises(SettingsError, match=r"Renamed\._gone"):
-        client.probe([(Renamed, ("other", "_gone"))])
+        probe([(Renamed, ("other", "_gone"))])
 
 
 def test_the_installed_aiokafka_has_every_private_name() -> None:
     """The list is complete for the release that is pinned."""
     missing = [
         name
-        for owner, names in client.PRIVATE
+        for owner, names in PRIVATE
         for name in names
         if not hasattr(owner, name) and name not in owner.__init__.__code__.co_names  # type: ignore[misc]
     ]
 
-    client.probe()
+    probe()
 
     assert not missing
 
@@ -188,10 +215,10 @@ class Coordinator:
             raise answer
 
 
-def commit_with(coordinator: Coordinator) -> None:
+def commit_with(coordinator: Coordinator, metadata: str = "") -> None:
     """Commit one offset."""
     consumer = SimpleNamespace(_coordinator=coordinator)
-    asyncio.run(client.commit(consumer, {TopicPartition("t", 0): 5}))
+    asyncio.run(client.commit(consumer, {TopicPartition("t", 0): Commit(5, metadata)}))
 
 
 def test_a_commit_is_repeated_while_the_coordinator_is_away() -> None:
@@ -226,6 +253,50 @@ def test_a_refused_commit_raises_what_the_client_would(answer: Exception, seen: 
     """The three refusals of a group that has moved on are one error; others are their own."""
     with pytest.raises(seen):
         commit_with(Coordinator(lambda: 3, answer))
+
+
+def test_metadata_that_the_broker_finds_too_long_does_not_hold_up_its_offset() -> None:
+    """A broker may permit less than its default; the offset is stored without the metadata then."""
+    coordinator = Coordinator(lambda: 3, OffsetMetadataTooLargeError(), None)
+
+    commit_with(coordinator, "long")
+
+    assert coordinator.sent == [{("t", 0): (5, "long")}, {("t", 0): (5, "")}]
+
+
+class Answering:
+    """A coordinator that answers as a test says."""
+
+    def __init__(self, *answers: object) -> None:
+        self.dead = 0
+        self._answers = list(answers)
+
+    async def _send_req(self, request: object) -> object:
+        return self._answers.pop(0)
+
+    def coordinator_dead(self) -> None:
+        """It is another broker's now."""
+        self.dead += 1
+
+
+@pytest.mark.parametrize(
+    ("code", "seen", "dead"), [(14, GroupLoadInProgressError, 0), (16, NotCoordinatorForGroupError, 1)]
+)
+def test_a_group_that_cannot_answer_is_not_one_that_never_committed(
+    code: int, seen: type[Exception], dead: int
+) -> None:
+    """Or its members would read everything from the start again, or skip it."""
+    refusal, answer = SimpleNamespace(error_code=code), SimpleNamespace(error_code=0)
+    coordinator = Answering(refusal, answer, "another answer")
+    client.heed_errors_of_the_group(SimpleNamespace(_coordinator=coordinator))
+    question = OffsetFetchRequest("g", [("t", [0])])
+
+    with pytest.raises(seen):
+        asyncio.run(coordinator._send_req(question))
+
+    assert asyncio.run(coordinator._send_req(question)) is answer
+    assert asyncio.run(coordinator._send_req("another request")) == "another answer"
+    assert coordinator.dead == dead
 
 
 def test_a_producer_whose_sender_has_ended_is_not_alive() -> None:

@@ -11,7 +11,7 @@ from tests.brokers import Server
 from partita.backends.kafka.settings import Deadlines
 from partita.backends.kafka.subscription import KafkaSubscription
 from partita.core.errors import Closed
-from partita.core.ports import Outgoing, TopicPartition
+from partita.core.ports import Commit, Outgoing, TopicPartition
 
 SHORT = Deadlines(start=4.0, close=2.0, request=2.0, delivery=4.0)
 
@@ -55,12 +55,13 @@ async def eventually_committed(
     subscription: KafkaSubscription, offsets: Mapping[TopicPartition, int]
 ) -> Mapping[TopicPartition, Exception]:
     """The errors of the first commit that has none, or of the last tried."""
-    errors = await subscription.commit(offsets)
+    commits = {at: Commit(offset) for at, offset in offsets.items()}
+    errors = await subscription.commit(commits)
     for _ in range(50):
         if not errors:
             break
         await subscription.poll((), 0.2)
-        errors = await subscription.commit(offsets)
+        errors = await subscription.commit(commits)
     return errors
 
 
@@ -94,8 +95,8 @@ def test_a_frozen_broker_bounds_every_call_and_is_used_on_when_it_thaws(own_kafk
                 late = asyncio.ensure_future(used.publisher.publish(topic, Outgoing(b"y")))
                 with pytest.raises(KafkaTimeoutError):
                     await used.ping()
-                errors = await subscription.commit({TopicPartition(topic, 0): 1})
-                again = await subscription.commit({TopicPartition(topic, 0): 1})
+                errors = await subscription.commit({TopicPartition(topic, 0): Commit(1)})
+                again = await subscription.commit({TopicPartition(topic, 0): Commit(1)})
                 assert not await subscription.poll((), 0.2)
                 with pytest.raises(KafkaTimeoutError, match="unknown"):
                     await late

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from partita.backends.kafka import open_backend
-from partita.backends.kafka.client import probe
+from partita.backends.kafka.probing import probe
 from partita.backends.kafka.settings import kafka_settings
 from partita.core.errors import SettingsError
 from partita.core.ports import Membership

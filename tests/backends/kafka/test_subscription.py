@@ -13,7 +13,7 @@ from tests.backends.kafka.members import Listener, backend, connections, fresh, 
 
 from partita.backends.kafka.subscription import KafkaSubscription
 from partita.core.errors import Closed, TopicMissing
-from partita.core.ports import Membership, Outgoing, TopicPartition
+from partita.core.ports import Commit, Membership, Outgoing, TopicPartition
 
 
 def test_a_missing_topic_is_refused_by_name_before_joining(kafka: str) -> None:
@@ -46,7 +46,7 @@ def test_two_members_share_partitions_and_the_first_gives_up_in_good_order(kafka
             errors: dict[TopicPartition, Exception] = {}
 
             async def drain(partitions: Collection[TopicPartition]) -> None:
-                errors.update(await first.commit(dict.fromkeys(partitions, 10)))
+                errors.update(await first.commit(dict.fromkeys(partitions, Commit(10))))
 
             one, two = Listener(drain), Listener()
             await first.start(one)
@@ -116,7 +116,7 @@ def test_a_new_member_goes_on_exactly_where_the_last_one_committed(kafka: str) -
             first = used.subscription(member(topic, group))
             await first.start(Listener())
             await read(first, 20)
-            assert not await first.commit({TopicPartition(topic, 0): 13})
+            assert not await first.commit({TopicPartition(topic, 0): Commit(13)})
             await first.close()
             second = used.subscription(member(topic, group))
             await second.start(Listener())
@@ -141,7 +141,7 @@ def test_a_commit_for_a_partition_that_is_not_ours_is_an_outcome_not_an_exceptio
             await read(subscription, 1)
             ours, foreign = TopicPartition(topic, 0), TopicPartition(topic, 7)
 
-            errors = await subscription.commit({ours: 1, foreign: 1})
+            errors = await subscription.commit({ours: Commit(1), foreign: Commit(1)})
 
             assert set(errors) == {foreign}
             assert isinstance(errors[foreign], CommitFailedError)
@@ -209,7 +209,7 @@ def test_a_topic_made_later_joins_its_pattern_and_what_was_read_stays_committed(
             errors: dict[TopicPartition, Exception] = {}
 
             async def drain(partitions: Collection[TopicPartition]) -> None:
-                errors.update(await subscription.commit(dict.fromkeys(partitions, 1)))
+                errors.update(await subscription.commit(dict.fromkeys(partitions, Commit(1))))
 
             listener = Listener(drain)
             await subscription.start(listener)

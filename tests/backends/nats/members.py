@@ -9,7 +9,7 @@ import attrs
 
 from partita.backends.nats import NatsBackend, open_backend
 from partita.backends.nats.subscription import NatsSubscription
-from partita.core.ports import Membership, Outgoing, TopicPartition
+from partita.core.ports import Commit, Membership, Outgoing, TopicPartition
 
 DEADLINE = 20.0
 
@@ -58,9 +58,13 @@ class Member:
         """Read until there are *count* messages in all."""
         await until(lambda: len(self.values) >= count, self)
 
+    async def store(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
+        """Commit offsets without metadata; returns what was refused."""
+        return await self.subscription.commit({at: Commit(offset) for at, offset in offsets.items()})
+
     async def commit(self) -> None:
         """Commit all that was read."""
-        assert await self.subscription.commit(self.next) == {}
+        assert await self.store(self.next) == {}
 
 
 async def until(reached: Callable[[], bool], *members: Member) -> None:

@@ -27,6 +27,41 @@ def test_a_broker_that_is_not_there_is_told_with_the_clients_error() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"INFO not json\r\n"])
+def test_a_port_that_speaks_something_else_is_told_as_a_broker_that_is_not_there(greeting: bytes) -> None:
+    """The client's error for it has no class of its own."""
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await writer.drain()
+        writer.close()
+
+    async def scenario() -> None:
+        listener = await asyncio.start_server(greet, "127.0.0.1", 0)
+        backend = open_backend(f"nats://127.0.0.1:{listener.sockets[0].getsockname()[1]}", {})
+
+        with pytest.raises(errors.Error) as raised:
+            await backend.open()
+
+        assert backend.is_unreachable(raised.value)
+        listener.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_name_of_the_connection_may_be_given_in_the_address() -> None:
+    """It is an option of the client like any other, and wins over ours."""
+
+    async def scenario() -> None:
+        async with faking() as server:
+            with pytest.raises(SettingsError, match="-js"):
+                await open_backend(f"nats://{server.address}", {"name": "mine"}).open()
+
+            assert b'"name": "mine"' in server.received or b'"name":"mine"' in server.received
+
+    asyncio.run(scenario())
+
+
 def test_a_server_without_tls_is_sent_no_password_when_tls_was_asked_for() -> None:
     """The client by itself would send CONNECT with the password in clear text."""
 

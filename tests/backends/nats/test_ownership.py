@@ -84,7 +84,7 @@ def test_unfinished_messages_of_a_closed_member_come_again_though_nothing_new_is
             await first.read(10)
             async with member(backend, topic) as second:
                 at = TopicPartition(topic, 0)
-                assert await first.subscription.commit({at: first.offsets[at][4]}) == {}
+                assert await first.store({at: first.offsets[at][4]}) == {}
                 await first.subscription.close()
 
                 await second.read(6)
@@ -108,7 +108,7 @@ def test_a_member_that_vanishes_is_replaced_once_its_pin_times_out(nats: str) ->
             await publish(backend, topic, numbered(20))
             await first.read(20)
             at = TopicPartition(topic, 0)
-            assert await first.subscription.commit({at: first.offsets[at][12]}) == {}
+            assert await first.store({at: first.offsets[at][12]}) == {}
             async with member(backend, topic) as second:
                 proxy.cut(for_good=True)
                 assert await second.subscription.unread() == {at: 8}, "its owner is dead, not alive"
@@ -118,7 +118,7 @@ def test_a_member_that_vanishes_is_replaced_once_its_pin_times_out(nats: str) ->
                 assert second.values == numbered(20)[12:]
                 await until(lambda: not first.owned, first)
                 assert ("lost", at) in first.told
-                assert set(await first.subscription.commit(first.next)) == {at}
+                assert set(await first.store(first.next)) == {at}
 
     asyncio.run(scenario())
 
@@ -132,7 +132,7 @@ def test_a_new_member_resumes_exactly_after_the_commit(nats: str) -> None:
             async with member(backend, topic) as first:
                 await first.read(90)
                 offsets = {at: numbers[10] for at, numbers in first.offsets.items()}
-                assert await first.subscription.commit(offsets) == {}
+                assert await first.store(offsets) == {}
                 expected = {at: numbers[10:] for at, numbers in first.offsets.items()}
 
             async with member(backend, topic) as second:
@@ -170,7 +170,7 @@ def test_a_cut_connection_neither_repeats_nor_loses_a_message_for_the_same_owner
 async def until_committed(reader: Member) -> None:
     """Commit, also when the consumer has just been reset and its messages are still to come again."""
     async with asyncio.timeout(DEADLINE):
-        while await reader.subscription.commit(reader.next):
+        while await reader.store(reader.next):
             await reader.poll()
 
 
@@ -189,9 +189,7 @@ def test_a_late_ack_of_a_former_owner_does_not_stand_in_the_way_for_long(nats: s
             await first.subscription.close()
             async with member(backend, topic) as second:
                 await second.read(20)
-                await second.subscription.commit(
-                    {TopicPartition(topic, 0): second.next[TopicPartition(topic, 0)] - 15}
-                )
+                await second.store({TopicPartition(topic, 0): second.next[TopicPartition(topic, 0)] - 15})
                 await acknowledge(nats, stale)
 
                 await until_committed(second)

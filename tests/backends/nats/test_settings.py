@@ -11,10 +11,21 @@ def test_user_and_password_go_to_the_client_and_are_never_shown() -> None:
     """The address that stands in logs and traces has no secret, and neither has the settings' text."""
     settings = nats_settings("nats://me:secret@one:4222,two:4223", {"token": "secret"})
 
-    assert settings.servers == ("nats://me:secret@one:4222", "nats://me:secret@two:4223")
+    assert settings.servers == ("nats://one:4222", "nats://two:4223")
+    assert (settings.options["user"], settings.options["password"]) == ("me", "secret")
     assert settings.address == "nats://one:4222,two:4223"
     assert open_backend("nats://me:secret@one:4222", {}).address == "nats://one:4222"
     assert "secret" not in repr(settings)
+
+
+def test_percent_signs_in_user_and_password_are_decoded() -> None:
+    """The client would send the text of the address as it stands, and the server would refuse it."""
+    named = nats_settings("nats://a%3Ab:p%40ss@h", {})
+    token = nats_settings("nats://to%2Fken@h", {})
+
+    assert (named.options["user"], named.options["password"]) == ("a:b", "p@ss")
+    assert token.options["token"] == "to/ken"
+    assert "user" not in token.options
 
 
 def test_options_are_converted_to_the_clients_types() -> None:
@@ -55,6 +66,8 @@ def test_the_pin_timeout_is_ours() -> None:
         ({"pin_timeout": "nan"}, "seconds"),
         ({"domain": "a.b"}, "domain"),
         ({"user": ""}, "empty"),
+        ({"user_credentials": "nowhere.creds"}, "nkeys"),
+        ({"nkeys_seed_str": "SU"}, "nkeys"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused_with_the_reason(

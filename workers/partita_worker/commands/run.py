@@ -47,9 +47,13 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
 
 def say(line: str) -> None:
     """Print a line at once, also into a pipe."""
-    print(line, flush=True)
+    _say_block(f"{line}\n")
 
 
 def _say_block(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has enough. The work goes on, and its exit code still tells how it went.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

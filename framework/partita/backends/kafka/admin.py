@@ -125,9 +125,12 @@ class KafkaAdmin:
         Delete a topic and wait until the broker names it no more.
 
         Raises:
-            TopicMissing: there is none.
+            TopicMissing: there is none, or it is one of the broker's internal topics: with
+                `__consumer_offsets` every group would lose what it has committed.
             Exception: the client's own error, by the broker's code.
         """
+        if _is_internal(topic, (await self._described()).get(topic, {})):
+            raise TopicMissing(topic)
         answer = await self._ask(lambda admin: admin.delete_topics([topic]))
         for _, code in answer.topic_error_codes:
             if for_code(code) is UnknownTopicOrPartitionError:
@@ -154,7 +157,7 @@ class KafkaAdmin:
         return {
             topic: len(each["partitions"])
             for topic, each in sorted(described.items())
-            if not each.get("is_internal", topic.startswith("__"))
+            if not _is_internal(topic, each)
         }
 
     async def largest_batch(self, topic: str) -> int:
@@ -191,3 +194,7 @@ def _is_ready(topic: Mapping[str, Any] | None, partitions: int) -> bool:
         return False
     led = [each for each in topic["partitions"] if each["leader"] >= 0]
     return len(led) >= partitions
+
+
+def _is_internal(topic: str, described: Mapping[str, Any]) -> bool:
+    return bool(described.get("is_internal", topic.startswith("__")))

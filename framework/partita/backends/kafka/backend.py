@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from aiokafka.errors import KafkaConnectionError, KafkaError, NoBrokersAvailable, NodeNotReadyError
 
 from partita.backends.kafka.admin import KafkaAdmin
-from partita.backends.kafka.client import probe
+from partita.backends.kafka.probing import probe
 from partita.backends.kafka.publisher import KafkaPublisher
 from partita.backends.kafka.records import KafkaReader
 from partita.backends.kafka.settings import KafkaSettings

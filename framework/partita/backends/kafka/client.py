@@ -5,95 +5,35 @@ Only a client that is being thrown away has its tasks cancelled.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import aiokafka
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.client import AIOKafkaClient
-from aiokafka.consumer.fetcher import Fetcher
-from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
     KafkaConnectionError,
     KafkaError,
+    NoError,
+    NotCoordinatorForGroupError,
+    OffsetMetadataTooLargeError,
     RebalanceInProgressError,
     UnknownMemberIdError,
+    for_code,
 )
-from aiokafka.producer.sender import Sender
+from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from partita.backends.kafka.calls import begin, ended, leave
-from partita.core.errors import SettingsError
+from partita.core.ports import Commit
 from partita.core.ports import TopicPartition as PortPartition
 
 # aiokafka has no types to check against: its objects are Any in this package.
 Client = Any
 
-PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
-    (AIOKafkaClient, ("_conns", "_sync_task", "_md_update_fut", "set_topics")),
-    (AIOKafkaConsumer, ("_client", "_subscription", "_coordinator", "_fetcher", "_closed")),
-    (AIOKafkaProducer, ("client", "_sender", "_closed")),
-    (AIOKafkaAdminClient, ("_client", "_closed")),
-    (Sender, ("sender_task",)),
-    (Fetcher, ("_fetch_task", "_pending_tasks")),
-    (SubscriptionState, ("subscribe_pattern", "reassignment_in_progress")),
-    (
-        GroupCoordinator,
-        (
-            "generation",
-            "ensure_coordinator_known",
-            "_commit_lock",
-            "_do_commit_offsets",
-            "_retry_backoff_ms",
-            "_closing",
-            "_coordination_task",
-            "_heartbeat_task",
-            "_commit_refresh_task",
-        ),
-    ),
-)
-# At DEBUG these write the SASL password, and every key and value that is sent (aiokafka 0.14).
-TALKATIVE = (
-    "aiokafka.conn",
-    "aiokafka.producer",
-    "aiokafka.producer.producer",
-    "aiokafka.producer.sender",
-)
 _CANCEL_ROUNDS, _CANCEL_WAIT = 4, 0.25
-
-
-def probe(private: Iterable[tuple[type, Sequence[str]]] = PRIVATE) -> None:
-    """
-    Look for each private name that is used here, and keep the client's loggers from telling secrets.
-
-    Args:
-        private: classes and the names that they, or their instances once made, must have.
-
-    Raises:
-        SettingsError: the installed client lacks one.
-    """
-    for owner, names in private:
-        made = owner.__init__.__code__.co_names  # type: ignore[misc] # attributes are made there
-        for name in names:
-            if not hasattr(owner, name) and name not in made:
-                raise SettingsError(
-                    f"aiokafka {aiokafka.__version__} has no {owner.__name__}.{name} any more; "
-                    "install aiokafka>=0.14,<0.15"
-                )
-    for name in TALKATIVE:
-        logger = logging.getLogger(name)
-        if logger.getEffectiveLevel() < logging.INFO:
-            logger.setLevel(logging.INFO)
-        logger.addFilter(_no_secrets)  # for levels that are set later; added once however often
-
-
-def _no_secrets(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.INFO
 
 
 def make(kind: Callable[..., Any], *arguments: Any, **options: Any) -> Client:
@@ -110,6 +50,8 @@ async def start(client: Client, seconds: float) -> None:
         Exception: the client's own error.
     """
     task = begin(client.start())
+    # Whoever stops waiting for it does not ask how it ended, and asyncio would print its traceback.
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
         in_time = await ended(task, seconds)
     except asyncio.CancelledError:
@@ -224,7 +166,7 @@ def is_member(consumer: Client) -> bool:
     return consumer._coordinator is not None and consumer._coordinator.generation > 0
 
 
-async def commit(consumer: Client, offsets: Mapping[PortPartition, int]) -> None:
+async def commit(consumer: Client, commits: Mapping[PortPartition, Commit]) -> None:
     """
     Commit under the generation of now, again and again while the coordinator is away.
 
@@ -238,13 +180,18 @@ async def commit(consumer: Client, offsets: Mapping[PortPartition, int]) -> None
     """
     coordinator = consumer._coordinator
     generation = coordinator.generation
-    wanted = {TopicPartition(*at): OffsetAndMetadata(offset, "") for at, offset in offsets.items()}
+    wanted = {TopicPartition(*at): OffsetAndMetadata(o.offset, o.metadata) for at, o in commits.items()}
     while True:
         await coordinator.ensure_coordinator_known()
         try:
             return await _commit_once(coordinator, generation, wanted)
         except (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError) as error:
             raise CommitFailedError from error
+        except OffsetMetadataTooLargeError:
+            if not any(each.metadata for each in wanted.values()):
+                raise
+            # The broker permits less than its default (`offset.metadata.max.bytes`).
+            wanted = {at: OffsetAndMetadata(each.offset, "") for at, each in wanted.items()}
         except KafkaError as error:
             if not error.retriable:
                 raise
@@ -256,6 +203,37 @@ async def _commit_once(coordinator: Any, generation: int, wanted: Mapping[Any, A
         if coordinator.generation != generation:
             raise CommitFailedError
         await coordinator._do_commit_offsets(None, wanted)
+
+
+def heed_errors_of_the_group(consumer: Client) -> None:
+    """
+    Have the client ask again for committed offsets while the group cannot answer.
+
+    It looks for errors at the partitions only (0.14; the like of pykafka issue 958), but answers from
+    version 2 on tell those of the group elsewhere and name no partition. While a restarted coordinator
+    loads (seen on 4.4) a group would pass for one that never committed: all is read again, or skipped.
+    """
+    coordinator = consumer._coordinator
+    send = coordinator._send_req
+
+    async def send_and_check(request: Any) -> Any:
+        answer = await send(request)
+        if isinstance(request, OffsetFetchRequest):
+            error = for_code(getattr(answer, "error_code", 0))
+            if error is NotCoordinatorForGroupError:
+                coordinator.coordinator_dead()
+            if error is not NoError:
+                raise error
+        return answer
+
+    coordinator._send_req = send_and_check
+
+
+async def committed(consumer: Client, partitions: Iterable[PortPartition]) -> Mapping[PortPartition, Commit]:
+    """What the group has stored, in one request. Raises the client's own error."""
+    wanted = [TopicPartition(*at) for at in partitions]
+    found = await consumer._coordinator.fetch_committed_offsets(wanted)
+    return {PortPartition(*at): Commit(each.offset, each.metadata or "") for at, each in found.items()}
 
 
 def is_rebalancing(consumer: Client) -> bool:

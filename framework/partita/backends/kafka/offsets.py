@@ -8,7 +8,7 @@ from aiokafka.errors import CommitFailedError, KafkaTimeoutError
 from partita.backends.kafka import client
 from partita.backends.kafka.calls import Calls, ended, leave
 from partita.backends.kafka.rebalance import Ownership
-from partita.core.ports import TopicPartition
+from partita.core.ports import Commit, TopicPartition
 
 
 class Commits:
@@ -26,23 +26,23 @@ class Commits:
         self._pending: asyncio.Task[None] | None = None
 
     async def store(
-        self, consumer: client.Client, offsets: Mapping[TopicPartition, int]
+        self, consumer: client.Client, commits: Mapping[TopicPartition, Commit]
     ) -> Mapping[TopicPartition, Exception]:
-        """The client's error for each offset that may not be stored; see `Subscription.commit`."""
+        """The client's error for each commit that may not be stored; see `Subscription.commit`."""
         while (earlier := self._pending) is not None and not earlier.done():
             # The client repeats a commit for ever while the coordinator is away (K15, aiokafka 0.14).
             if not await ended(earlier, self._seconds):
                 unsent = KafkaTimeoutError("not sent: an earlier commit is not answered yet")
-                return dict.fromkeys(offsets, unsent)
+                return dict.fromkeys(commits, unsent)
         # After a lost session the client would commit as if from outside the group (K7).
         alive = client.is_member(consumer)
         owned = {
-            partition: offset
-            for partition, offset in offsets.items()
+            partition: commit
+            for partition, commit in commits.items()
             if alive and partition in self._owned.partitions
         }
         errors: dict[TopicPartition, Exception] = {
-            each: CommitFailedError() for each in offsets if each not in owned
+            each: CommitFailedError() for each in commits if each not in owned
         }
         if owned:
             self._pending = self._calls.begin(client.commit(consumer, owned))

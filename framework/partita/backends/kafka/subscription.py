@@ -11,10 +11,11 @@ from partita.backends.kafka import client
 from partita.backends.kafka.calls import Calls, begin, ended, leave
 from partita.backends.kafka.held import Held, size_of
 from partita.backends.kafka.offsets import Commits
+from partita.backends.kafka.probing import probe
 from partita.backends.kafka.rebalance import Matcher, Ownership, RebalanceForwarder
 from partita.backends.kafka.settings import KafkaSettings
 from partita.core.errors import Closed, TopicMissing
-from partita.core.ports import AssignmentListener, Fetch, Membership, TopicPartition
+from partita.core.ports import AssignmentListener, Commit, Fetch, Membership, TopicPartition
 
 # Asking for this keeps the client's poll clock going while nothing is wanted; asking for no partition
 # would hand out all there is.
@@ -62,7 +63,7 @@ class KafkaSubscription:
         """
         if self._closed.is_set():
             raise Closed("this subscription is closed; take a new one")
-        client.probe()
+        probe()
         consumer = client.make(AIOKafkaConsumer, **self._settings.consumer(self.membership))
         await client.start(consumer, self._settings.start_seconds)
         try:
@@ -73,6 +74,7 @@ class KafkaSubscription:
             # Also when cancelled: the consumer is connected, and nobody else knows of it.
             leave(begin(client.end(consumer, self._settings.deadlines.close)))
             raise
+        client.heed_errors_of_the_group(consumer)
         self._consumer = consumer
         self._join(consumer, listener)
 
@@ -137,13 +139,24 @@ class KafkaSubscription:
         ]
         return self._owned.epoch, fetches
 
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
+    async def commit(self, commits: Mapping[TopicPartition, Commit]) -> Mapping[TopicPartition, Exception]:
         """
-        Store the next offsets to read; returns the client's error for each that may not be stored.
+        Store offsets and metadata; returns the client's error for each that may not be stored.
 
         A commit that takes longer than the request deadline goes on, and until it ends no other begins.
         """
-        return await self._commits.store(self._running(), offsets)
+        return await self._commits.store(self._running(), commits)
+
+    async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit]:
+        """
+        What the group has stored.
+
+        Raises:
+            Closed: the subscription is not open.
+            KafkaTimeoutError: no answer within the request deadline.
+            Exception: the client's own error.
+        """
+        return await self._calls.answer(client.committed(self._running(), partitions))
 
     async def unread(self) -> Mapping[TopicPartition, int]:
         """

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from partita.backends.memory.backend import MemoryBackend
 from partita.backends.memory.broker import MemoryBroker
 from partita.backends.memory.settings import memory_settings
+from partita.core.errors import SettingsError
 
 __all__ = ["MemoryBackend", "MemoryBroker", "open_backend"]
 
@@ -24,10 +25,13 @@ def open_backend(address: str, options: Mapping[str, str]) -> MemoryBackend:
     a broker, made with the options of the first.
 
     Raises:
-        SettingsError: an option is unknown or its value cannot be used.
+        SettingsError: the name or an option cannot be used.
     """
     settings = memory_settings(options)
-    name = urlsplit(address).netloc
+    parts = urlsplit(address)
+    name = parts.netloc
+    if "@" in name or parts.path:
+        raise SettingsError("the address of a memory bus is memory:// or memory://NAME and no more")
     broker = MemoryBroker(settings.partitions)
     if name:
         broker = _named.setdefault(name, broker)

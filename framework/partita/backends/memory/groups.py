@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from partita.core.ports import AssignmentListener, Membership, TopicPartition
+from partita.core.ports import AssignmentListener, Commit, Membership, TopicPartition
 
 REBALANCE_TIMEOUT = 60.0
 _log = logging.getLogger("partita.memory")
@@ -44,7 +44,8 @@ class Group:
     def __init__(self, name: str, topics: Callable[[], Mapping[str, int]]) -> None:
         self.name = name
         self.generation = 0
-        self.committed: dict[TopicPartition, int] = {}
+        self.committed: dict[TopicPartition, Commit] = {}
+        self.starts: dict[TopicPartition, int] = {}
         self._topics = topics
         self._members: list[Member] = []
         self._wanted = asyncio.Event()
@@ -74,22 +75,23 @@ class Group:
             self._rebalance()
 
     def forget(self, topic: str) -> None:
-        """Drop the committed offsets of a topic that is gone."""
-        self.committed = {at: o for at, o in self.committed.items() if at.topic != topic}
+        """Drop what was committed for a topic that is gone, and where it was begun."""
+        self.committed = {at: each for at, each in self.committed.items() if at.topic != topic}
+        self.starts = {at: each for at, each in self.starts.items() if at.topic != topic}
 
     async def stable(self) -> None:
         """Wait until no rebalance is under way."""
         await self._stable.wait()
 
-    def commit(self, member: Member, generation: int, offsets: Mapping[TopicPartition, int]) -> bool:
-        """Store offsets; False when the member is no longer in the group or behind its generation."""
+    def commit(self, member: Member, generation: int, commits: Mapping[TopicPartition, Commit]) -> bool:
+        """Store commits; False when the member is no longer in the group or behind its generation."""
         # During the revocation of a generation its members still commit what they drained.
         if member not in self._members or generation != self.generation:
             return False
         # The last commit of a topic that was deleted meanwhile must not hide what is stored in the next
         # one of that name.
         topics = self._topics()
-        self.committed.update({at: offset for at, offset in offsets.items() if at.topic in topics})
+        self.committed.update({at: each for at, each in commits.items() if at.topic in topics})
         return True
 
     def _rebalance(self) -> None:

@@ -6,7 +6,7 @@ from itertools import islice
 
 from partita.backends.memory.broker import MemoryBroker
 from partita.core.errors import Closed
-from partita.core.ports import AssignmentListener, Fetch, Membership, TopicPartition
+from partita.core.ports import AssignmentListener, Commit, Fetch, Membership, TopicPartition
 
 FETCH_BYTES = 1024 * 1024
 FETCH_MESSAGES = 500
@@ -49,11 +49,10 @@ class MemorySubscription:
     def _beginning(self, partition: TopicPartition) -> int:
         committed = self._group.committed.get(partition)
         if committed is not None:
-            return committed
+            return committed.offset
         # "latest" is decided once: a second assignment must not skip what came in between.
-        start = 0 if self.membership.start == "earliest" else len(self._broker.log(partition))
-        self._group.committed[partition] = start
-        return start
+        latest = 0 if self.membership.start == "earliest" else len(self._broker.log(partition))
+        return self._group.starts.setdefault(partition, latest)
 
     def take_back(self) -> Sequence[TopicPartition]:
         """Hand out nothing more."""
@@ -92,12 +91,17 @@ class MemorySubscription:
             self._positions[fetch.partition] = fetch.end_offset
         return fetches
 
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
-        """Store the offsets, all or none; refused once the group has moved on."""
-        if self._group.commit(self, self._generation, offsets):
+    async def commit(self, commits: Mapping[TopicPartition, Commit]) -> Mapping[TopicPartition, Exception]:
+        """Store all or none; refused once the group has moved on."""
+        if self._group.commit(self, self._generation, commits):
             return {}
         error = Closed(f"{self._group.name} has moved on to generation {self._group.generation}")
-        return dict.fromkeys(offsets, error)
+        return dict.fromkeys(commits, error)
+
+    async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit]:
+        """What the group has stored."""
+        stored = self._group.committed
+        return {at: stored[at] for at in partitions if at in stored}
 
     async def unread(self) -> Mapping[TopicPartition, int]:
         """Messages not handed out yet, when the group is stable."""

@@ -35,6 +35,7 @@ _UNREACHABLE = (
     errors.StaleConnectionError,
     errors.ConnectionClosedError,
     errors.ConnectionReconnectingError,
+    errors.SecureConnWantedError,
     ConnectionError,
 )
 _log = logging.getLogger("partita.nats")
@@ -132,5 +133,5 @@ class NatsBackend:
         return retriable or (isinstance(error, APIError) and error.code in (408, 409, 423, 429))
 
     def is_unreachable(self, error: BaseException) -> bool:
-        """Whether no connection could be made."""
-        return isinstance(error, _UNREACHABLE)
+        """Whether no connection could be made; what refuses one has no class of its own in the client."""
+        return isinstance(error, _UNREACHABLE) or type(error) is errors.Error

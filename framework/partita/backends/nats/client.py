@@ -165,13 +165,13 @@ class Connection:
         self._client.encrypted = self._settings.encrypted
         wanted = self._settings.options["max_reconnect_attempts"]
         # With -1 the first connect would never come back while no server answers (nats-py 2.16.0).
-        options = {**self._settings.options, "max_reconnect_attempts": 1}
+        options = {"name": self._name, **self._settings.options, "max_reconnect_attempts": 1}
+        self._last_error = None
         lost = [self._client.drop_pending, *self.on_disconnect]
         connect: Callable[..., Awaitable[None]] = self._client.connect
         try:
             await connect(
                 list(self._settings.servers),
-                name=self._name,
                 error_cb=self._noted,
                 disconnected_cb=self._guarded(logging.WARNING, "disconnected from", lost),
                 reconnected_cb=self._guarded(logging.WARNING, "connected again to", self.on_reconnect),
@@ -211,7 +211,9 @@ class Connection:
         return call
 
     async def _noted(self, error: Exception) -> None:
-        self._last_error = error
+        # A refusal says more than the reset that may follow it.
+        if isinstance(error, errors.Error) or not isinstance(self._last_error, errors.Error):
+            self._last_error = error
         _log.debug("%s: %s", self._name, type(error).__name__)
 
     async def subscribe(self, subject: str, deliver: Callable[[Msg], None]) -> Subscription:

@@ -38,6 +38,7 @@ class Standing:
         unacknowledged: messages that were delivered and are not.
         pending: messages that were not delivered.
         delivered: the number of its latest delivery.
+        made: when the consumer was made, as the server says it.
     """
 
     pin: str
@@ -46,6 +47,7 @@ class Standing:
     unacknowledged: int
     pending: int
     delivered: int
+    made: str
 
 
 class Durable:
@@ -135,6 +137,7 @@ class Durable:
             unacknowledged=found.number("num_ack_pending"),
             pending=found.number("num_pending"),
             delivered=found.number("delivered", "consumer_seq"),
+            made=found.text("created"),
         )
 
     async def pull(self, pull: Pull, inbox: str) -> None:

@@ -8,10 +8,11 @@ from nats.js.errors import APIError
 
 from partita.backends.nats import headers as wire
 from partita.backends.nats.client import Connection
-from partita.backends.nats.consumers import Durable
+from partita.backends.nats.consumers import Durable, Standing
 from partita.backends.nats.lane import Lane
+from partita.backends.nats.metadata import CommitMetadata, Floor
 from partita.backends.nats.records import place
-from partita.core.ports import Fetch, TopicPartition
+from partita.core.ports import Commit, Fetch, TopicPartition
 
 # Counted for each message that waits here beside its value, so that empty ones are bounded too.
 OVERHEAD = 256
@@ -28,6 +29,7 @@ class Reading:
         at: its name.
         durable: the group's consumer for it.
         lane: what to do.
+        metadata: what is stored beside the consumer's floor.
         inbox: where its pulls are answered, without the pull's token.
 
     Attributes:
@@ -37,6 +39,7 @@ class Reading:
     at: TopicPartition
     durable: Durable
     lane: Lane
+    metadata: CommitMetadata
     inbox: str
     restless: bool = attrs.field(default=False, init=False)
 
@@ -59,30 +62,49 @@ class Reading:
         records, end_offset, size = self.lane.hand_over()
         return Fetch(self.at, records, end_offset, size - len(records) * OVERHEAD)
 
-    async def commit(self, connection: Connection, offset: int, now: float) -> None:
+    async def commit(self, connection: Connection, commit: Commit, now: float) -> None:
         """
-        Acknowledge all below *offset*, and make sure that the server took it.
+        Acknowledge all below the commit's offset, make sure that the server took it, and store the rest.
 
         Raises:
             nats.errors.Error: it was not stored, or the partition is somebody else's.
         """
-        lane, deliveries = self.lane, self.lane.deliveries
-        if lane.lapsed(now):
+        if self.lane.lapsed(now):
             raise refused(423, f"{self.at} is not this member's any more")
+        floor = await self._acknowledge(connection, commit.offset, now)
+        # In this order: what stands in the entry must never be for a floor that was not reached.
+        if self.metadata.differs(commit):
+            await self.metadata.store(commit, floor or _floor(await self.durable.standing()))
+
+    async def _acknowledge(self, connection: Connection, offset: int, now: float) -> Floor | None:
+        """Where the consumer stands then; None when there was nothing to do."""
+        lane, deliveries = self.lane, self.lane.deliveries
         try:
             due = deliveries.until(offset)
         except LookupError as error:
-            if (await self.durable.standing()).floor + 1 >= offset:
-                return
+            found = await self.durable.standing()
+            if found.floor + 1 >= offset:
+                return _floor(found)
             raise refused(409, f"{self.at}: {error}") from None
         if due is None:
-            return
+            return None
         await connection.request(due.reply)
         # The server says yes to an ack that it ignores (see Deliveries), so the floor is what counts.
-        if (await self.durable.standing()).floor < due.offset:
+        found = await self.durable.standing()
+        if found.floor < due.offset:
             lane.restart(now)
             raise refused(409, f"{self.at}: a late ack of a former owner stands in the way; read again")
         deliveries.acknowledged(due.offset)
+        return _floor(found)
+
+    async def committed(self) -> Commit | None:
+        """
+        What the group has committed; None: nothing.
+
+        Raises:
+            nats.errors.Error: the client's own error.
+        """
+        return await self.metadata.committed(_floor(await self.durable.standing()))
 
     async def unread(self, is_alive: Callable[[str], Awaitable[bool]]) -> int:
         """
@@ -114,6 +136,10 @@ class Reading:
         found = await self.durable.standing()
         if found.pin and found.pinned_for < UNSEEN_SECONDS and not await is_alive(found.pin):
             await self.durable.release(unfinished=found.unacknowledged > 0)
+
+
+def _floor(found: Standing) -> Floor:
+    return Floor(found.made, found.floor)
 
 
 def refused(code: int, description: str) -> APIError:

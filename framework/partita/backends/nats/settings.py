@@ -2,7 +2,9 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import attrs
 from nats.aio.client import Client
@@ -39,6 +41,8 @@ _REFUSED: Mapping[str, str] = {
         _NO_TEXT,
     ),
 }
+# Signed with by a package that the client does not bring.
+_KEYS = frozenset({"user_credentials", "nkeys_seed", "nkeys_seed_str"})
 _SWITCHES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -48,7 +52,7 @@ class NatsSettings:
     Where the servers are and how to speak with them.
 
     Args:
-        servers: URLs for the client, with user and password where the address has them.
+        servers: URLs for the client, without user and password.
         address: the address as it may be shown: without user and password.
         options: keywords for `nats.connect`.
         pin_timeout: seconds after which the server gives the partition of a silent member to another
@@ -56,7 +60,7 @@ class NatsSettings:
         domain: the JetStream domain; default: the server's own.
     """
 
-    servers: tuple[str, ...] = attrs.field(repr=False)
+    servers: tuple[str, ...]
     address: str
     options: Mapping[str, Option] = attrs.field(repr=False)
     pin_timeout: float = 10.0
@@ -81,8 +85,8 @@ def nats_settings(address: str, options: Mapping[str, str]) -> NatsSettings:
         SettingsError: the address names no server, an option is unknown or refused, or its value is not
             of the type that the client takes.
     """
-    servers, shown = _servers(address)
-    rest = dict(options)
+    servers, credentials = _servers(address)
+    rest = {**credentials, **options}
     pin_timeout = _seconds("pin_timeout", rest.pop("pin_timeout", "10"))
     if pin_timeout < 2:
         raise SettingsError(f"nats://?pin_timeout={pin_timeout:g}: give 2 seconds or more")
@@ -90,10 +94,11 @@ def nats_settings(address: str, options: Mapping[str, str]) -> NatsSettings:
     if domain and not domain.replace("-", "").replace("_", "").isalnum():
         raise SettingsError("nats://?domain= is no name of a JetStream domain")
     given = {name: _converted(name, text) for name, text in rest.items()}
-    return NatsSettings(servers, shown, {**DEFAULTS, **given}, pin_timeout, domain)
+    scheme, shown = urlsplit(address).scheme, ",".join(urlsplit(server).netloc for server in servers)
+    return NatsSettings(servers, f"{scheme}://{shown}", {**DEFAULTS, **given}, pin_timeout, domain)
 
 
-def _servers(address: str) -> tuple[tuple[str, ...], str]:
+def _servers(address: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
     parts = urlsplit(address)
     user, at, hosts = parts.netloc.rpartition("@")
     names = [host for host in hosts.split(",") if host]
@@ -106,8 +111,19 @@ def _servers(address: str) -> tuple[tuple[str, ...], str]:
         raise SettingsError(
             f"give the servers as {parts.scheme}://HOST:PORT, several with commas between them"
         )
-    servers = tuple(f"{parts.scheme}://{user}{at}{host}" for host in names)
-    return servers, f"{parts.scheme}://{','.join(names)}"
+    return tuple(f"{parts.scheme}://{host}" for host in names), _credentials(user) if at else {}
+
+
+def _credentials(text: str) -> Mapping[str, str]:
+    """
+    As options, because the client sends those of an address without decoding them (nats-py 2.16.0).
+
+    One word alone is a token, as with every client of NATS.
+    """
+    user, colon, password = text.partition(":")
+    if not colon:
+        return {"token": unquote(user)}
+    return {"user": unquote(user), "password": unquote(password)}
 
 
 def known_options() -> tuple[str, ...]:
@@ -166,4 +182,8 @@ def _seconds(name: str, text: str) -> float:
 def _text(name: str, text: str) -> str:
     if not text:
         raise SettingsError(f"nats://?{name}= is empty")
+    if name in _KEYS and find_spec("nkeys") is None:
+        raise SettingsError(f"nats://?{name}= needs a package that is not there; run 'pip install nkeys'")
+    if name in _KEYS - {"nkeys_seed_str"} and not Path(text).is_file():
+        raise SettingsError(f"nats://?{name}= names no file")
     return text

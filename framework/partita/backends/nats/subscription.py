@@ -17,6 +17,7 @@ from partita.backends.nats.attendant import Attendant
 from partita.backends.nats.client import Connection
 from partita.backends.nats.consumers import Durable
 from partita.backends.nats.lane import Event, Lane
+from partita.backends.nats.metadata import CommitMetadata
 from partita.backends.nats.names import subject
 from partita.backends.nats.pulls import OpenPulls
 from partita.backends.nats.reading import Reading, refused
@@ -24,7 +25,7 @@ from partita.backends.nats.roll_call import RollCall
 from partita.backends.nats.settings import NatsSettings
 from partita.backends.nats.topics import Topics
 from partita.core.errors import Closed, PartitaError
-from partita.core.ports import AssignmentListener, Fetch, Membership, TopicPartition
+from partita.core.ports import AssignmentListener, Commit, Fetch, Membership, TopicPartition
 
 RELIST_SECONDS = 30.0
 # Room in a pull for what stands around a message of the largest size: subjects and the server's headers.
@@ -101,8 +102,9 @@ class NatsSubscription:
         pin_timeout = await durable.ensure(self._membership.start, self._settings.pin_timeout)
         lane = Lane(OpenPulls(self._connection.max_payload + PULL_MARGIN, pin_timeout))
         assert self._inbox is not None  # made at the start
-        prefix = self._inbox.subject.removesuffix(".>")
-        self._attendant.add(Reading(at, durable, lane, f"{prefix}.{len(self.readings)}"))
+        inbox = f"{self._inbox.subject.removesuffix('.>')}.{len(self.readings)}"
+        metadata = CommitMetadata(self._connection, at, self._membership.group)
+        self._attendant.add(Reading(at, durable, lane, metadata, inbox))
 
     def _relist_if_due(self) -> None:
         now = self._attendant.now()
@@ -160,17 +162,27 @@ class NatsSubscription:
                 tell = self._listener.assigned if event is Event.ASSIGNED else self._listener.lost
                 tell([reading.at])
 
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Exception]:
+    async def commit(self, commits: Mapping[TopicPartition, Commit]) -> Mapping[TopicPartition, Exception]:
         """Acknowledge up to the offsets; returns the client's error for each that was not stored."""
-        results = await asyncio.gather(*[self._commit(at, offset) for at, offset in offsets.items()])
-        return {at: error for at, error in zip(offsets, results, strict=True) if error is not None}
+        results = await asyncio.gather(*[self._commit(at, commit) for at, commit in commits.items()])
+        return {at: error for at, error in zip(commits, results, strict=True) if error is not None}
 
-    async def _commit(self, at: TopicPartition, offset: int) -> Exception | None:
+    async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit]:
+        """
+        What the group has stored; the offset of a commit without metadata is that after the floor.
+
+        Raises the client's own error.
+        """
+        found = [reading for at in partitions if (reading := self._attendant.find(subject(*at)))]
+        commits = await asyncio.gather(*[reading.committed() for reading in found])
+        return {each.at: commit for each, commit in zip(found, commits, strict=True) if commit is not None}
+
+    async def _commit(self, at: TopicPartition, commit: Commit) -> Exception | None:
         reading = self._attendant.find(subject(*at))
         if reading is None:
             return refused(404, f"{at} is not read by this member")
         try:
-            await reading.commit(self._connection, offset, self._attendant.now())
+            await reading.commit(self._connection, commit, self._attendant.now())
         except errors.Error as error:
             return error
         finally:

@@ -1,0 +1,97 @@
+"""Routes as actors use them: bound to a backend, and those of one topic by kind."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, NoReturn
+
+import attrs
+
+from partita.core.errors import Unroutable
+from partita.core.ports import RecordReader
+from partita.core.retries import Retry
+
+if TYPE_CHECKING:
+    from partita.actors.partition import OpenMessage
+
+Call = Callable[[object, int], Awaitable[object]]
+KeyOf = Callable[[object], Hashable]
+Bury = Callable[["OpenMessage"], Awaitable[object]]
+NOBODY = "(none)"
+
+
+@attrs.define(eq=False)
+class BoundRoute:
+    """
+    One route, ready to be called.
+
+    Args:
+        name: the handler's name.
+        call: takes the record and the attempt, returns the handler's coroutine.
+        retry: what happens after a failure.
+        order: "partition", "key" or "none".
+        concurrency: how many calls may be unfinished at once in this process.
+        key_of: the ordering key of a record; None: it enters no lane.
+        bury: publishes a message without attempts left as a dead letter; None: it is parked.
+        drop: a message without attempts left is dropped, counted and logged.
+
+    Attributes:
+        unfinished: calls that are suspended, or whose message waits for its next attempt.
+        waiting: messages that wait for a call of this route to end.
+    """
+
+    name: str
+    call: Call
+    retry: Retry
+    order: str = "partition"
+    concurrency: int = 64
+    key_of: KeyOf = lambda record: None
+    bury: "Bury | None" = None
+    drop: bool = False
+    unfinished: int = attrs.field(default=0, init=False)
+    waiting: "deque[OpenMessage]" = attrs.field(factory=deque, init=False)
+
+
+@attrs.define(eq=False, slots=False)
+class TopicRoutes:
+    """
+    The routes of one topic by kind, resolved when a partition is assigned.
+
+    Args:
+        kinds: by kind; None is the route for all others.
+        kind_header: the header that names a message's kind.
+        reader: reads the backend's records.
+    """
+
+    kinds: Mapping[str | None, BoundRoute]
+    kind_header: str
+    reader: RecordReader
+
+    @property
+    def only(self) -> BoundRoute | None:
+        """The route that takes every message, when no kind needs to be looked at."""
+        return self.kinds.get(None) if len(self.kinds) == 1 else None
+
+    def pick(self, record: object) -> BoundRoute:
+        """The route of one message; for a kind that nobody handles, one that fails with Unroutable."""
+        if len(self.kinds) == 1 and None in self.kinds:
+            return self.kinds[None]
+        for name, value in self.reader.headers(record):
+            if name == self.kind_header:
+                found = self.kinds.get(value.decode("utf-8", "replace"))
+                if found is not None:
+                    return found
+        return self.kinds.get(None) or self._nobody
+
+    def call(self, record: object, attempt: int) -> Awaitable[object]:
+        """Call the route of one message."""
+        return self.pick(record).call(record, attempt)
+
+    @cached_property
+    def _nobody(self) -> BoundRoute:
+        def call(record: object, attempt: int) -> NoReturn:
+            raise Unroutable(self.reader.topic(record), self.kind_header)
+
+        # A kind that nobody handles goes where the topic's other messages go in the end.
+        bury = next((each.bury for each in self.kinds.values() if each.bury is not None), None)
+        return BoundRoute(NOBODY, call, Retry(attempts=1), bury=bury)

@@ -1,0 +1,84 @@
+"""
+What is looked at before the client is used: its private names, which `client` works with, and its loggers.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import aiokafka
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.producer.sender import Sender
+
+from partita.core.errors import SettingsError
+
+PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (AIOKafkaClient, ("_conns", "_sync_task", "_md_update_fut", "set_topics")),
+    (AIOKafkaConsumer, ("_client", "_subscription", "_coordinator", "_fetcher", "_closed")),
+    (AIOKafkaProducer, ("client", "_sender", "_closed")),
+    (AIOKafkaAdminClient, ("_client", "_closed")),
+    (Sender, ("sender_task",)),
+    (Fetcher, ("_fetch_task", "_pending_tasks")),
+    (SubscriptionState, ("subscribe_pattern", "reassignment_in_progress")),
+    (
+        GroupCoordinator,
+        (
+            "generation",
+            "ensure_coordinator_known",
+            "fetch_committed_offsets",
+            "coordinator_dead",
+            "_send_req",
+            "_commit_lock",
+            "_do_commit_offsets",
+            "_retry_backoff_ms",
+            "_closing",
+            "_coordination_task",
+            "_heartbeat_task",
+            "_commit_refresh_task",
+        ),
+    ),
+)
+# At DEBUG these write the SASL password, and every key and value that is sent (aiokafka 0.14).
+TALKATIVE = (
+    "aiokafka.conn",
+    "aiokafka.producer",
+    "aiokafka.producer.producer",
+    "aiokafka.producer.sender",
+)
+
+
+def probe(private: Iterable[tuple[type, Sequence[str]]] = PRIVATE) -> None:
+    """
+    Look for each private name that is used here, and keep the client's loggers from telling secrets.
+
+    Args:
+        private: classes and the names that they, or their instances once made, must have.
+
+    Raises:
+        SettingsError: the installed client lacks one.
+    """
+    for owner, names in private:
+        made = owner.__init__.__code__.co_names  # type: ignore[misc] # attributes are made there
+        for name in names:
+            if not hasattr(owner, name) and name not in made:
+                raise SettingsError(
+                    f"aiokafka {aiokafka.__version__} has no {owner.__name__}.{name} any more; "
+                    "install aiokafka>=0.14,<0.15"
+                )
+    _keep_secrets()
+
+
+def _keep_secrets() -> None:
+    for name in TALKATIVE:
+        logger = logging.getLogger(name)
+        if logger.getEffectiveLevel() < logging.INFO:
+            logger.setLevel(logging.INFO)
+        logger.addFilter(_no_secrets)  # for levels that are set later; added once however often
+
+
+def _no_secrets(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.INFO
