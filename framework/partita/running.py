@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import anyio
 import attrs
 
+from partita.actors.watchdog import Watchdog
 from partita.core.errors import SettingsError
 from partita.core.health import Part
 from partita.core.ports import Backend
@@ -41,6 +42,7 @@ class Running:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._subscriptions: list[Subscription] = []
+        self._watchdog = Watchdog()
 
     def __bool__(self) -> bool:
         return any(not each.ended for each in self._subscriptions)
@@ -75,6 +77,9 @@ class Running:
         subscription = Subscription(self._backend, plans, options.drain_timeout)
         self._subscriptions.append(subscription)
         subscription.start()
+        for route in routes:
+            self._watchdog.know(route.plan.function, route.plan.name)
+        self._watchdog.start()
         return subscription
 
     async def plan(
@@ -111,6 +116,11 @@ class Running:
             await subscription.drain()
             if subscription in self._subscriptions:
                 self._subscriptions.remove(subscription)
+        self._unwatch()
+
+    def _unwatch(self) -> None:
+        if not self:
+            self._watchdog.stop()
 
     async def drain(self) -> None:
         """Stop everything in good order: finish what is in hand, commit, leave."""
@@ -121,5 +131,6 @@ class Running:
     async def closed(self) -> None:
         """Raise what made a subscription give up, if there is one that nobody has waited for."""
         subscriptions, self._subscriptions = self._subscriptions, []
+        self._unwatch()
         for subscription in subscriptions:
             await subscription.closed()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 from anyio import CapacityLimiter
 
+from partita.actors.holds import Holds
 from partita.actors.partition import OpenMessage
 from partita.actors.routes import BoundRoute, Bury, KeyOf, TopicRoutes
 from partita.core.dead_letters import Death, dead_letter
@@ -17,6 +18,8 @@ from partita.core.routes import RouteTable
 from partita.core.settings import RouteSettings
 from partita.handlers import Call, bind_handler
 from partita.message import Message, PublishFunction, Scope
+from partita.middleware.compose import compose
+from partita.middleware.rate_limit import RateLimit
 from partita.router import Route, by_group
 from partita.telemetry.tracing import Tracing
 
@@ -63,17 +66,28 @@ class Wiring:
         call = bind_handler(route.plan, self.backend.reader, scope, limiter)
         if route.settings.to is not None:
             call = _publishing(call, route.settings.to, self.publish, route.plan.name)
-        call = self.wrap(call, route)
-        if route.settings.timeout is not None:
-            call = _timed(call, route.settings.timeout)
+        holds = Holds()
+        call = self.wrap(self._surround(call, route, group, holds), route)
         if self.tracing is not None:
             call = self.tracing.traced(call, self.backend.reader, group)
         settings, key_of = route.settings, _key_of(route.settings, self.backend.reader)
         bound = BoundRoute(route.plan.name, call, settings.retry, settings.order, concurrency, key_of)
-        bound.drop = settings.on_exhausted == "drop"
+        bound.holds, bound.drop = holds, settings.on_exhausted == "drop"
         if settings.dead_letter is not None:
             bound.bury = self._burial(settings.dead_letter, route.plan.name, group)
         return bound
+
+    def _surround(self, call: Call, route: Route, group: str, holds: Holds) -> Call:
+        """
+        From the inside: the timeout, which must not run while a call is held; the rate, so that a breaker
+        that closes lets no burst past it; the middlewares.
+        """
+        settings, reader = route.settings, self.backend.reader
+        if settings.timeout is not None:
+            call = _timed(call, settings.timeout)
+        if settings.rate is not None:
+            call = RateLimit(settings.rate, reader, holds).around(call)
+        return compose(settings.middleware, call, reader, holds, f"{group}/{route.plan.name}")
 
     def _burial(self, topic: str, handler: str, group: str) -> Bury:
         reader = self.backend.reader

@@ -14,7 +14,7 @@ from tests.actors.scripted import (
 )
 from tests.simulated import pass_time, run, until
 
-from partita.actors.partition import TopicRoutes
+from partita.actors.routes import TopicRoutes
 from partita.core.ports import TopicPartition
 from partita.core.retries import Retry
 

@@ -93,6 +93,8 @@ class Partition:
         self._fetches: deque[Fetch] = deque()
         self._reading: Iterator[object] = iter(())
         self._fetch: Fetch | None = None
+        for route in routes.kinds.values():
+            route.holds.open(lease.partition)
 
     @property
     def name(self) -> TopicPartition:
@@ -184,14 +186,14 @@ class Partition:
         if self.lease.takes_messages:
             self.lease.drain()
             self.running = self._pump.halt(self)
-            self._cancel_timers()
+            self._end_waits()
             if not self.running:
                 self.drained.set()
 
     def end(self) -> None:
         """The lease is over: nothing counts any more."""
         self.lease.end()
-        self._cancel_timers()
+        self._end_waits()
         self.drained.set()
 
     def call_ended(self) -> None:
@@ -200,7 +202,9 @@ class Partition:
         if self.running <= 0:
             self.drained.set()
 
-    def _cancel_timers(self) -> None:
+    def _end_waits(self) -> None:
+        for route in self.routes.kinds.values():
+            route.holds.close(self.name)
         for message in self.open.values():
             if message.timer is not None:
                 message.timer.cancel()

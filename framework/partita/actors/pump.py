@@ -21,12 +21,14 @@ from typing import Protocol
 
 import anyio
 
+from partita.actors.holds import Postponed
 from partita.actors.partition import OpenMessage, Partition
 from partita.actors.routes import BoundRoute, Bury, Call
 from partita.core.retries import PARKED_WAIT, Exhausted, after_failure
 
 FIRST_SLICE, SHORTEST_SLICE, LONGEST_SLICE = 64, 1, 4096
 SLICE_SECONDS = 0.002
+POSTPONED_SECONDS = 0.2
 NO_LANES: Mapping[Hashable, object] = {}
 # Where several routes share a partition each message is looked at, as if a lane were busy.
 MIXED: Mapping[Hashable, object] = {b"": None}
@@ -406,6 +408,10 @@ class Pump:
         if isinstance(failure, SystemExit | KeyboardInterrupt):
             self._notices.stop_requested(failure)
         if not message.partition.lease.takes_messages:
+            return
+        if isinstance(failure, Postponed):
+            # Nothing of the message has begun, so no attempt is spent.
+            self._again(message, POSTPONED_SECONDS)
             return
         if message.burying:
             self._park(message, failure)

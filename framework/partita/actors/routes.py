@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 
+from partita.actors.holds import Holds
 from partita.core.errors import Unroutable
 from partita.core.ports import RecordReader
 from partita.core.retries import Retry
@@ -34,6 +35,7 @@ class BoundRoute:
         key_of: the ordering key of a record; None: it enters no lane.
         bury: publishes a message without attempts left as a dead letter; None: it is parked.
         drop: a message without attempts left is dropped, counted and logged.
+        holds: its calls that wait before their handler.
 
     Attributes:
         unfinished: calls that are suspended, or whose message waits for its next attempt.
@@ -48,6 +50,7 @@ class BoundRoute:
     key_of: KeyOf = lambda record: None
     bury: "Bury | None" = None
     drop: bool = False
+    holds: Holds = attrs.field(factory=Holds)
     unfinished: int = attrs.field(default=0, init=False)
     waiting: "deque[OpenMessage]" = attrs.field(factory=deque, init=False)
 

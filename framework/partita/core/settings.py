@@ -2,12 +2,14 @@
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Literal, TypedDict
 
 import attrs
 
 from partita.core.errors import RouteError, SettingsError
+from partita.core.middlewares import middleware_problem
+from partita.core.rates import rate_problem
 from partita.core.retries import Retry
 
 
@@ -33,6 +35,10 @@ class RouteOptions(TypedDict, total=False):
         nobody handles; acknowledged there before the message counts as finished. Default: none.
     on_exhausted: without a dead_letter, "park" (the default): the message stays unfinished and is tried
         again every 60 s; "drop": it is given up, counted and logged.
+    rate: the most calls of this route per second in one process, retries included; default: no limit.
+        After a pause it catches up for at most one second's worth.
+    middleware: `async (message, call_next)` functions around the handler, the first outermost; see
+        `partita.middleware`.
     to: a topic for the handler's result, which is published and acknowledged before the source
         message counts as handled; a result of None publishes nothing.
     start: where a partition without a commit begins, "earliest" (the default) or "latest".
@@ -47,6 +53,8 @@ class RouteOptions(TypedDict, total=False):
     concurrency: int
     run: Literal["inline", "thread"]
     retry: Retry
+    rate: float
+    middleware: Sequence[Callable[..., Awaitable[object]]]
     dead_letter: str
     on_exhausted: Literal["park", "drop"]
     to: str
@@ -75,6 +83,8 @@ class RouteSettings:
     concurrency: int = 64
     run: str | None = None
     retry: Retry = Retry()
+    rate: float | None = None
+    middleware: Sequence[Callable[..., Awaitable[object]]] = ()
     dead_letter: str | None = None
     on_exhausted: str = "park"
     to: str | None = None
@@ -82,19 +92,28 @@ class RouteSettings:
 
     def problem(self) -> str | None:
         """What cannot be used, in words; None when all can."""
+        return self._out_of_range() or self._unknown_choice() or self._misnamed()
+
+    def _out_of_range(self) -> str | None:
         whole = isinstance(self.concurrency, int) and not isinstance(self.concurrency, bool)
-        if not whole or self.concurrency < 1:
-            return f"concurrency={self.concurrency!r}: give a whole number of 1 or more"
-        if self.key_from is not None and not callable(self.key_from):
-            return f"key_from={self.key_from!r}: give a function of the message"
-        if self.timeout is not None and not 0 < self.timeout < math.inf:
-            return f"timeout={self.timeout!r}: give a number of seconds above 0"
-        if not isinstance(self.retry, Retry):
-            return f"retry={self.retry!r}: give a partita.Retry"
+        checks = {
+            f"concurrency={self.concurrency!r}: give a whole number of 1 or more": whole
+            and self.concurrency > 0,
+            f"key_from={self.key_from!r}: give a function of the message": self.key_from is None
+            or callable(self.key_from),
+            f"timeout={self.timeout!r}: give a number of seconds above 0": self.timeout is None
+            or 0 < self.timeout < math.inf,
+            f"retry={self.retry!r}: give a partita.Retry": isinstance(self.retry, Retry),
+        }
+        rate = None if self.rate is None else rate_problem(self.rate)
+        wrong = [problem for problem, fine in checks.items() if not fine]
+        return next(iter(wrong), rate or middleware_problem(self.middleware))
+
+    def _unknown_choice(self) -> str | None:
         for option, choices in _CHOICES.items():
             if (value := getattr(self, option)) not in (*choices, getattr(RouteSettings(), option)):
                 return f"{option}={value!r}: give {' or '.join(map(repr, choices))}"
-        return self._misnamed()
+        return None
 
     def _misnamed(self) -> str | None:
         for option in ("group", "kind", "to", "dead_letter"):
