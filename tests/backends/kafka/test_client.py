@@ -311,3 +311,26 @@ def test_a_producer_whose_sender_has_ended_is_not_alive() -> None:
         assert not client.is_alive(producer)
 
     asyncio.run(scenario())
+
+
+def test_a_topic_is_made_only_when_the_controller_is_known() -> None:
+    """A broker that has just started names none at first, and the client would fall over that."""
+
+    class Cluster:
+        controller: object = None
+
+    class Network:
+        cluster = Cluster()
+        asked = 0
+
+        async def force_metadata_update(self) -> None:
+            self.asked += 1
+            if self.asked == 3:
+                self.cluster.controller = "node 1"
+
+    class Admin:
+        _client = Network()
+
+    asyncio.run(client.know_controller(Admin()))
+
+    assert Admin._client.asked == 3

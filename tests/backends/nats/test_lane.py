@@ -44,6 +44,8 @@ def step(broker: Broker, name: str, who: int, number: int) -> None:
     elif name in ("wait", "long"):
         broker.advance(0.5 if name == "wait" else PIN_TIMEOUT + 1)
     elif name == "reset":
+        # Nobody's lane has asked for it: what `lane` says it does not survive begins with this.
+        broker.disturbed = True
         broker.ask(client, Reset())
     else:
         happen(broker, name, client)

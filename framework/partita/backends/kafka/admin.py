@@ -115,7 +115,7 @@ class KafkaAdmin:
             Exception: the client's own error, by the broker's code.
         """
         new = client.make(NewTopic, topic, partitions, replication)
-        answer = await self._ask(lambda admin: admin.create_topics([new]))
+        answer = await self._ask(lambda admin: _on_controller(admin, admin.create_topics, [new]))
         for _, code, *text in answer.topic_errors:
             _check(code, *text)
         await self._wait_until(lambda seen: _is_ready(seen.get(topic), partitions))
@@ -131,7 +131,7 @@ class KafkaAdmin:
         """
         if _is_internal(topic, (await self._described()).get(topic, {})):
             raise TopicMissing(topic)
-        answer = await self._ask(lambda admin: admin.delete_topics([topic]))
+        answer = await self._ask(lambda admin: _on_controller(admin, admin.delete_topics, [topic]))
         for _, code in answer.topic_error_codes:
             if for_code(code) is UnknownTopicOrPartitionError:
                 raise TopicMissing(topic)
@@ -176,6 +176,13 @@ class KafkaAdmin:
             await client.end(used, self._settings.deadlines.close)
         if self._pinging is not None:
             leave(self._pinging)
+
+
+async def _on_controller(
+    admin: client.Client, ask: Callable[[list[Any]], Awaitable[Any]], what: list[Any]
+) -> Any:
+    await client.know_controller(admin)
+    return await ask(what)
 
 
 async def _as_coroutine(ask: Ask, used: client.Client) -> Any:

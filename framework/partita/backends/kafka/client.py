@@ -115,6 +115,19 @@ def _network(client: Client) -> Client:
     return client.client if isinstance(client, AIOKafkaProducer) else client._client
 
 
+async def know_controller(admin: Client) -> None:
+    """
+    Wait until the client knows which broker makes and deletes topics.
+
+    A broker that has just started answers without one at first, and the client then raises
+    AttributeError (aiokafka 0.14, `AIOKafkaAdminClient._send_to_controller`).
+    """
+    network = _network(admin)
+    while network.cluster.controller is None:
+        await network.force_metadata_update()
+        await asyncio.sleep(0.1)
+
+
 def _disconnect(network: Client) -> None:
     if network._sync_task is not None:
         network._sync_task.cancel()

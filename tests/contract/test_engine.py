@@ -1,0 +1,112 @@
+"""What a route's options promise, on every backend: order with concurrency, dead letters."""
+
+import asyncio
+from collections import Counter, defaultdict
+
+from tests.contract.test_universal import group
+from tests.contract.world import Inbox, World
+
+from partita import Message, Outgoing, Retry, Router, open_bus
+from partita.core.dead_letters import read_dead_letter
+
+
+def test_messages_of_one_key_stay_in_order_while_others_run_beside_them(world: World) -> None:
+    """A thousand messages of twenty keys on four partitions, handlers that wait: in order per key, and
+    more than one in flight, but never more than the route says."""
+    received: defaultdict[bytes | None, list[bytes | None]] = defaultdict(list)
+    running: Counter[bytes | None] = Counter()
+    most = 0
+
+    async def handle(message: Message) -> None:
+        nonlocal most
+        running[message.key] += 1
+        most = max(most, running.total())
+        assert running[message.key] == 1
+        await asyncio.sleep(0.001)
+        received[message.key].append(message.value)
+        running[message.key] -= 1
+
+    async def scenario() -> int:
+        async with world.topic() as (bus, topic):
+            keyed = [Outgoing(b"%d" % n, key=b"key %d" % (n % 20)) for n in range(1000)]
+            await bus.publish_batch(topic, keyed)
+            router = Router()
+            router.handler(topic, order="key", concurrency=8)(handle)
+            return (await bus.run(router, group=group(), burst=True)).handled
+
+    handled = asyncio.run(scenario())
+
+    assert handled == 1000
+    assert received == {b"key %d" % k: [b"%d" % n for n in range(k, 1000, 20)] for k in range(20)}
+    assert 1 < most <= 8
+
+
+def test_a_message_without_attempts_left_stands_in_the_dead_letter_topic(world: World) -> None:
+    """Byte for byte, with where it was and why; its partition goes on, and the run counts it as failed."""
+    letters: list[Message] = []
+
+    async def handle(value: bytes) -> None:
+        if value == b"\xff poison":
+            raise ValueError("not this one")
+
+    async def bury(message: Message) -> None:
+        letters.append(message)
+
+    async def scenario() -> tuple[str, int, int]:
+        async with world.topics(2, partitions=1) as (bus, (topic, dead)):
+            router = Router()
+            router.handler(topic, dead_letter=dead, retry=Retry(attempts=2, backoff=0.0))(handle)
+            for value in (b"1", b"\xff poison", b"2"):
+                await bus.publish(topic, value, key=b"k", headers=[("a", b"1"), ("a", b"2")])
+            summary = await bus.run(router, group=group(), burst=True)
+            burial = Router()
+            burial.handler(dead)(bury)
+            await bus.run(burial, group=group(), burst=True)
+            return topic, summary.handled, summary.failed
+
+    topic, handled, failed = asyncio.run(scenario())
+
+    assert (handled, failed) == (2, 1)
+    (letter,) = letters
+    notice = read_dead_letter(letter.headers)
+    assert notice is not None
+    assert (letter.value, letter.key, list(letter.headers)[:2]) == (
+        b"\xff poison",
+        b"k",
+        [("a", b"1"), ("a", b"2")],
+    )
+    assert (notice.topic, notice.partition, notice.attempts) == (topic, 0, 2)
+    assert notice.error == "not this one"
+
+
+def test_what_finished_above_a_hanging_message_is_not_repeated(world: World, inbox: Inbox) -> None:
+    """A member that ends with one message unfinished commits the others: the next one gets that alone."""
+
+    async def scenario() -> list[bytes | None]:
+        async with world.topic(partitions=1) as (bus, topic):
+            name, values = group(), [b"%d" % n for n in range(50)]
+            await bus.publish_batch(topic, values)
+            router = Router()
+
+            @router.handler(topic, order="none", concurrency=10)
+            async def handle(value: bytes) -> None:
+                if value == b"3":
+                    await asyncio.Event().wait()
+                inbox.add(value)
+
+            async with open_bus(world.url) as first:
+                running = asyncio.create_task(first.run(router, group=name, drain_timeout=0.1))
+                await inbox.total(49)
+                await first.drain()
+                await running
+            again = Inbox()
+
+            async def take(value: bytes) -> None:
+                again.add(value)
+
+            second = Router()
+            second.handler(topic, order="none")(take)
+            await bus.run(second, group=name, burst=True)
+            return again.values
+
+    assert asyncio.run(scenario()) == [b"3"]
