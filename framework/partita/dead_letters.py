@@ -1,6 +1,5 @@
 """The dead letters of a topic: read without taking them from anybody, and replayed, each once."""
 
-import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Unpack
@@ -128,7 +127,7 @@ class DeadLetters:
     async def _messages(self, only: int | None = None) -> AsyncGenerator[Message, None]:
         """Everything in the topic, or in one partition of it, through a group that nobody else has."""
         reader = self._backend.reader
-        async with Reading(self._backend, self.topic, f"partita-read-{uuid.uuid4().hex[:12]}") as reading:
+        async with Reading(self._backend, self.topic) as reading:
             if only is not None:
                 reading.left = {at: count for at, count in reading.left.items() if at.partition == only}
             async for part in reading.parts():

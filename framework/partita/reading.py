@@ -3,6 +3,7 @@ One pass over what a topic holds: as a member of a group, from what the group co
 there was when the pass began. What arrives meanwhile belongs to the next pass.
 """
 
+import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -34,10 +35,6 @@ class Part:
     lease: object
 
 
-async def _nothing(reading: "Reading") -> None:
-    """What is done by default when partitions go away."""
-
-
 class Reading:
     """
     The pass. Used in `async with`, and read with `parts`.
@@ -45,7 +42,7 @@ class Reading:
     Args:
         backend: where the topic is.
         topic: its name.
-        group: the group to join; nothing is committed unless `commit` is called.
+        group: the group to join, for `commit`; None: one that nobody else has and that is forgotten.
         on_revoked: awaited before partitions go to another member of the group; must not raise.
 
     Attributes:
@@ -56,10 +53,16 @@ class Reading:
         self,
         backend: Backend,
         topic: str,
-        group: str,
-        on_revoked: Callable[["Reading"], Awaitable[None]] = _nothing,
+        group: str | None = None,
+        on_revoked: Callable[["Reading"], Awaitable[None]] | None = None,
     ) -> None:
-        membership = Membership(group, frozenset({topic}), start="earliest", name="partita-dead-letters")
+        membership = Membership(
+            group or f"partita-read-{uuid.uuid4().hex[:12]}",
+            frozenset({topic}),
+            start="earliest",
+            name="partita-dead-letters",
+            temporary=group is None,
+        )
         self._subscription = backend.subscription(membership)
         self._offset = backend.reader.offset
         self._on_revoked = on_revoked
@@ -98,7 +101,8 @@ class Reading:
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """These go away in good order."""
-        await self._on_revoked(self)
+        if self._on_revoked is not None:
+            await self._on_revoked(self)
         self.lost(partitions)
 
     def lost(self, partitions: Collection[TopicPartition]) -> None:

@@ -6,7 +6,7 @@ Which letter goes out and what is remembered of it is decided in `core.replays`.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 
 import anyio
@@ -154,14 +154,19 @@ class Replay:
         done, total = 0, sum(reading.left.values())
         async with aclosing(reading.parts()) as parts:
             async for part in parts:
-                for record in part.records:
-                    if not await self._take(Message(record, self._backend.reader), part, reading):
-                        break
+                async for _ in self._taken(part, reading):
                     done = min(done + 1, total)
                     watch(done, total)
                 if self._sending.stopped:
                     return
                 await self._finish(part, reading)
+
+    async def _taken(self, part: Part, reading: Reading) -> AsyncIterator[None]:
+        """Deal with the messages of a part; yields after each."""
+        for record in part.records:
+            if not await self._take(Message(record, self._backend.reader), part, reading):
+                return
+            yield
 
     async def _take(self, message: Message, part: Part, reading: Reading) -> bool:
         """Deal with one message; False when nothing more of this part may be looked at."""

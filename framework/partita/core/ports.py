@@ -97,6 +97,7 @@ class Membership:
         patterns: expressions that match a whole topic name.
         start: where a partition without a commit begins, "earliest" or "latest".
         name: this member's name in logs and on the broker.
+        temporary: nobody will come back to the group, so the broker may forget it with its last member.
     """
 
     group: str
@@ -104,6 +105,7 @@ class Membership:
     patterns: tuple[Pattern[str], ...] = ()
     start: str = "earliest"
     name: str = "partita"
+    temporary: bool = False
 
 
 @attrs.frozen

@@ -14,6 +14,7 @@ from partita.core.ports import TopicPartition
 
 PRIORITY_GROUP = "g"
 ACK_WAIT = 86_400.0
+FORGET_SECONDS = 60.0
 CLOSE_REQUEST_SECONDS = 1.0
 
 
@@ -58,12 +59,16 @@ class Durable:
         connection: the member's connection.
         at: the partition.
         group: the group's name.
+        temporary: the server may forget it when nobody has used it for a minute.
     """
 
-    def __init__(self, connection: Connection, at: TopicPartition, group: str) -> None:
+    def __init__(
+        self, connection: Connection, at: TopicPartition, group: str, *, temporary: bool = False
+    ) -> None:
         self.at = at
         self._connection = connection
         self._group = group
+        self._temporary = temporary
         self._subject = subject(*at)
         self._stream = stream_name(at.topic)
         self._name = consumer_name(group, at.partition)
@@ -105,6 +110,8 @@ class Durable:
             "priority_policy": "pinned_client",
             "priority_timeout": int(pin_timeout * 1e9),
         }
+        if self._temporary:
+            config["inactive_threshold"] = int(FORGET_SECONDS * 1e9)
         body = {"stream_name": self._stream, "action": "create", "config": config}
         try:
             return await self._connection.ask(f"CONSUMER.CREATE.{self._path}.{self._subject}", body)

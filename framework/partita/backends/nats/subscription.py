@@ -98,7 +98,8 @@ class NatsSubscription:
                 await self._add(TopicPartition(topic, number))
 
     async def _add(self, at: TopicPartition) -> None:
-        durable = Durable(self._connection, at, self._membership.group)
+        membership = self._membership
+        durable = Durable(self._connection, at, membership.group, temporary=membership.temporary)
         pin_timeout = await durable.ensure(self._membership.start, self._settings.pin_timeout)
         lane = Lane(OpenPulls(self._connection.max_payload + PULL_MARGIN, pin_timeout))
         assert self._inbox is not None  # made at the start
