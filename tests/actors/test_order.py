@@ -309,7 +309,7 @@ def test_a_slow_slice_becomes_shorter_so_that_others_get_their_turn() -> None:
             await until(lambda: running.consumer.handled == 300)
             pump = running.consumer._pump
             assert pump is not None
-            return pump._size
+            return pump._length.messages
 
     size, _ = run(scenario())
 
@@ -407,3 +407,28 @@ def test_a_handler_that_swallows_its_cancellation_ends_with_its_worker() -> None
     run(scenario())
 
     assert calls == [b"1"]
+
+
+def test_what_ends_after_its_lease_counts_for_nothing() -> None:
+    """A handler that finishes although its partition was lost moves no offset and is not counted."""
+    broker, ended = ScriptedBroker(AT), list[bytes]()
+
+    async def handle(value: bytes) -> None:
+        try:
+            await anyio.sleep_forever()
+        except asyncio.CancelledError:
+            ended.append(value)  # on purpose: it insists on ending well, and nothing of ours is half-done
+
+    async def scenario() -> int:
+        async with RunningConsumer(broker, handle) as running:
+            broker.member.feed(AT, b"1")
+            await until(lambda: not running.consumer.partitions[AT].quiet)
+            await pass_time(1)
+            broker.member.listener.lost([AT])
+            await until(lambda: bool(ended))
+            await pass_time(2)
+            return running.consumer.handled
+
+    handled, _ = run(scenario())
+
+    assert (handled, ended, broker.stored.get(AT, 0)) == (0, [b"1"], 0)

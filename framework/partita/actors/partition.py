@@ -56,6 +56,11 @@ class OpenMessage:
         self.timer: asyncio.TimerHandle | None = None
         self.parked: tuple[Parked, float] | None = None
 
+    @property
+    def moves(self) -> bool:
+        """Whether its handler runs, or will without anything else happening."""
+        return self.calling or (self.timer is not None and self.parked is None)
+
     def park(self, error: BaseException, now: float) -> Parked:
         """Its attempts are used up; returns what there is to tell."""
         at = self.partition.name
@@ -259,11 +264,8 @@ class Partition:
     @property
     def calm(self) -> bool:
         """Whether nothing will happen here until a message arrives or a parked one is tried again."""
-        if self.queued or self.record is not None or self.readable:
-            return False
-        return not any(
-            each.calling or (each.timer is not None and each.parked is None) for each in self.open.values()
-        )
+        idle = not (self.queued or self.record is not None or self.readable)
+        return idle and not any(each.moves for each in self.open.values())
 
     def __repr__(self) -> str:
         return f"<Partition {self.name} {self.state}: {self.handled} handled>"

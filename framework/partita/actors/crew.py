@@ -1,0 +1,135 @@
+"""
+The crew: a pump's workers. They are tasks, started on demand, parked while there is nothing to do.
+
+It owns the tasks and dies with its pump; a worker that crashes makes the crew fail.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator, Hashable, Iterable, Iterator, Mapping
+from functools import partial
+
+import anyio
+
+from partita.actors.partition import OpenMessage, Partition
+from partita.actors.routes import Call
+
+NO_LANES: Mapping[Hashable, object] = {}
+
+
+class Nothing:
+    """What is awaited instead of a handler for a message that went into a lane."""
+
+    def __await__(self) -> Generator[object, None, object]:
+        yield from ()
+        return None
+
+
+NOTHING = Nothing()
+
+
+class Worker:
+    """One task, and what it works on."""
+
+    __slots__ = ("attempt", "call", "cell", "ended", "given_up", "lanes", "message", "partition", "queued",
+                 "record", "size", "slice", "task", "waiter")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None]
+        self.partition: Partition | None = None
+        self.message: OpenMessage | None = None
+        self.slice: Iterable[object] | None = None
+        self.record: object = None
+        self.cell: Worker | Partition = self
+        self.call: Call
+        self.attempt = 1
+        self.lanes = NO_LANES
+        self.queued = self.size = 0
+        self.waiter: asyncio.Future[None] | None = None
+        self.given_up = self.ended = False
+
+
+Work = Callable[[Worker], Coroutine[object, None, None]]
+
+
+class Crew:
+    """
+    Workers, at most so many.
+
+    Args:
+        most: how many.
+        work: what a worker does.
+        left: told when a worker's task is over, with the error that it crashed of.
+    """
+
+    def __init__(self, most: int, work: Work, left: Callable[[Worker, BaseException | None], None]) -> None:
+        self.closing = False
+        self._most, self._work, self._left = most, work, left
+        self._idle: list[Worker] = []
+        self._workers: list[Worker] = []
+        self._crash: asyncio.Future[None] | None = None
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(self._workers)
+
+    async def run(self, starters: int) -> None:
+        """
+        Be there until cancelled; *starters* workers begin at once.
+
+        Raises:
+            Exception: a worker crashed.
+        """
+        self._crash = asyncio.get_running_loop().create_future()
+        self.closing = False
+        for _ in range(starters):
+            self.follower()
+        try:
+            await self._crash
+        finally:
+            self.closing = True
+            await self._dismiss()
+
+    async def _dismiss(self) -> None:
+        tasks = [worker.task for worker in self._workers]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            # Handlers are being cancelled, and what they held is given back when they have ended:
+            # bounded by how long a handler takes to end.
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait(tasks)
+        self._workers, self._idle = [], []
+
+    def follower(self) -> None:
+        """Somebody stands by: an idle worker is woken, or a new one started while there may be more."""
+        if self._idle:
+            waiter = self._idle.pop().waiter
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+        elif len(self._workers) < self._most and not self.closing and self._crash is not None:
+            worker = Worker()
+            self._workers.append(worker)
+            worker.task = asyncio.get_running_loop().create_task(self._work(worker))
+            worker.task.add_done_callback(partial(self._ended, worker))
+
+    async def park(self, worker: Worker) -> None:
+        """Wait until somebody is to stand by."""
+        worker.waiter = asyncio.get_running_loop().create_future()
+        self._idle.append(worker)
+        await worker.waiter
+
+    def look_after(self, worker: Worker) -> bool:
+        """Whether *worker* has crashed in this turn of the loop, its callback not run yet; it is seen to."""
+        if not worker.task.done():
+            return False
+        self._ended(worker, worker.task)
+        return True
+
+    def _ended(self, worker: Worker, task: asyncio.Task[None]) -> None:
+        """A worker's task is over: by the end of the crew, or because it crashed. Twice is once."""
+        if worker.ended:
+            return
+        worker.ended = True
+        error = None if task.cancelled() else task.exception()
+        self._left(worker, error)
+        if error is not None and self._crash is not None and not self._crash.done():
+            self._crash.set_exception(error)
