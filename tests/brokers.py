@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,8 +52,12 @@ class Server:
         assert wait_end(state.pid, state.born, KILL_SECONDS), "the server did not die"
 
     def freeze(self) -> None:
-        """Stop its clock: its sockets stay open and nothing answers."""
+        """Stop its clock: its sockets stay open and nothing answers. Waits until no thread runs any more."""
         send(self._state.pid, self._state.born, signal.SIGSTOP)
+        until = time.monotonic() + KILL_SECONDS
+        while not all(_is_stopped(task) for task in Path(f"/proc/{self.pid}/task").iterdir()):
+            assert time.monotonic() < until, "the server did not stop"
+            time.sleep(0.01)
 
     def thaw(self) -> None:
         """Let it go on."""
@@ -63,6 +68,11 @@ class Server:
         state = self._broker.state
         assert state is not None, f"the server at {self.address} is not up"
         return state
+
+
+def _is_stopped(task: Path) -> bool:
+    """Whether a thread is stopped; its state follows its name, which may hold anything, in parentheses."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0] in "TZX"
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def test_at_most_three_frames_of_ours_stand_above_a_handler(options: RouteOption
 
 def test_nothing_stands_between_the_pump_and_a_plain_handler() -> None:
     """The hot path is one loop of ours and the task that runs it."""
-    assert all(each[0] == "_work" for each in frames_of(RouteOptions()))
+    assert all(each[0] == "work" for each in frames_of(RouteOptions()))
 
 
 def test_a_plain_function_is_called_from_its_thread() -> None:

@@ -1,7 +1,7 @@
 """From a router to what the actors run: bound routes, consumers, lifespans. No message passes here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Lifespan = Callable[["EventBus"], AsyncIterator[object]]
 Wrap = Callable[[Call, Route], Call]
+KeyFrom = Callable[[Message], Hashable]
 NULL_LANE = "no key"
 
 
@@ -66,6 +67,8 @@ class Wiring:
         call = bind_handler(route.plan, self.backend.reader, scope, limiter)
         if route.settings.to is not None:
             call = _publishing(call, route.settings.to, self.publish, route.plan.name)
+        if route.settings.order == "key" and route.settings.key_from is not None:
+            call = _keyed(call, route.settings.key_from, self.backend.reader)
         holds = Holds()
         call = self.wrap(self._surround(call, route, group, holds), route)
         if self.tracing is not None:
@@ -117,12 +120,41 @@ def _timed(call: Call, seconds: float) -> Call:
 
 def _key_of(settings: RouteSettings, reader: RecordReader) -> KeyOf:
     """The function that tells a record's ordering key; None: it waits for no other message."""
-    key_from = settings.key_from
-    plain: KeyOf = reader.key if key_from is None else lambda record: key_from(Message(record, reader))
+    plain: KeyOf = reader.key if settings.key_from is None else _key_or_none(settings.key_from, reader)
     if settings.null_key == "none":
         return plain
     # Text, so that it is no message's key.
     return lambda record: NULL_LANE if (key := plain(record)) is None else key
+
+
+def _key_or_none(key_from: KeyFrom, reader: RecordReader) -> KeyOf:
+    def key_of(record: object) -> Hashable:
+        key = _told(key_from, Message(record, reader))
+        return None if isinstance(key, Exception) else key
+
+    return key_of
+
+
+def _told(key_from: KeyFrom, message: Message) -> Hashable:
+    """The ordering key, or why there is none; the pump asks between messages, where an error is nobody's."""
+    try:
+        key = key_from(message)
+        hash(key)
+    except Exception as error:  # noqa: BLE001 - `_keyed` raises it
+        return error
+    return key
+
+
+def _keyed(call: Call, key_from: KeyFrom, reader: RecordReader) -> Call:
+    """A message whose key cannot be told has failed: its handler could be called out of order."""
+
+    def handle(record: object, attempt: int) -> Awaitable[object]:
+        key = _told(key_from, Message(record, reader))
+        if isinstance(key, Exception):
+            raise key
+        return call(record, attempt)
+
+    return handle
 
 
 def _publishing(call: Call, to: str, publish: PublishFunction, name: str) -> Call:

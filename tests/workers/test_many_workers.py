@@ -58,9 +58,14 @@ def test_a_worker_that_leaves_by_sigterm_repeats_nothing(broker: str, make_fleet
     leaving, staying = fleet.start(), fleet.start()
     sent = 0
     # On NATS the server may give one of the two every partition: then that one is asked to leave.
-    while not fleet.pids() or (broker == "kafka" and len(fleet.pids()) < 2):
+
+    def both_read() -> bool:
+        nonlocal sent
         fleet.publish(100)
         sent += 100
+        return len(fleet.pids()) >= (2 if broker == "kafka" else 1)
+
+    wait_until(both_read, "the workers read")
     if leaving.pid not in fleet.pids():
         leaving, staying = staying, leaving
 

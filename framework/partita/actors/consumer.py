@@ -156,12 +156,12 @@ class Consumer:
 
     def _adopt(self, at: TopicPartition) -> None:
         assert self._pump is not None  # assignments arrive through a started subscription
-        partition = Partition(Lease(at), self._routes(at.topic), FlowGate(), self._pump)
+        routes = self._routes(at.topic)
         if self._draining:
             return
         if at in self.partitions:
             self.lost([at])  # a second assignment without a revocation in between: the first one is over
-        self.partitions[at] = partition
+        self.partitions[at] = Partition(Lease(at), routes, FlowGate(), self._pump)
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish what is in hand, commit it, and let the partitions go; bounded by the drain timeout."""

@@ -5,8 +5,9 @@ It owns the tasks and dies with its pump; a worker that crashes makes the crew f
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import Protocol
 
 import anyio
 
@@ -48,7 +49,20 @@ class Worker:
         self.given_up = self.ended = False
 
 
-Work = Callable[[Worker], Coroutine[object, None, None]]
+class Work(Protocol):
+    """What a crew is there for."""
+
+    async def work(self, worker: Worker) -> None:
+        """What a worker's task does, until the crew closes."""
+        ...
+
+    def close(self) -> None:
+        """The workers are about to be cancelled."""
+        ...
+
+    def left(self, worker: Worker, error: BaseException | None) -> None:
+        """A worker's task is over, with the error that it crashed of."""
+        ...
 
 
 class Crew:
@@ -57,13 +71,12 @@ class Crew:
 
     Args:
         most: how many.
-        work: what a worker does.
-        left: told when a worker's task is over, with the error that it crashed of.
+        work: what they do.
     """
 
-    def __init__(self, most: int, work: Work, left: Callable[[Worker, BaseException | None], None]) -> None:
+    def __init__(self, most: int, work: Work) -> None:
         self.closing = False
-        self._most, self._work, self._left = most, work, left
+        self._most, self._work = most, work
         self._idle: list[Worker] = []
         self._workers: list[Worker] = []
         self._crash: asyncio.Future[None] | None = None
@@ -89,6 +102,7 @@ class Crew:
             await self._dismiss()
 
     async def _dismiss(self) -> None:
+        self._work.close()
         tasks = [worker.task for worker in self._workers]
         for task in tasks:
             task.cancel()
@@ -108,7 +122,7 @@ class Crew:
         elif len(self._workers) < self._most and not self.closing and self._crash is not None:
             worker = Worker()
             self._workers.append(worker)
-            worker.task = asyncio.get_running_loop().create_task(self._work(worker))
+            worker.task = asyncio.get_running_loop().create_task(self._work.work(worker))
             worker.task.add_done_callback(partial(self._ended, worker))
 
     async def park(self, worker: Worker) -> None:
@@ -130,6 +144,6 @@ class Crew:
             return
         worker.ended = True
         error = None if task.cancelled() else task.exception()
-        self._left(worker, error)
+        self._work.left(worker, error)
         if error is not None and self._crash is not None and not self._crash.done():
             self._crash.set_exception(error)

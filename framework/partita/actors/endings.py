@@ -62,7 +62,7 @@ class Endings:
         while route.waiting and route.unfinished < route.concurrency:
             message = route.waiting.popleft()
             if message.partition.lease.takes_messages:
-                self._due(message)
+                self.due(message)
                 return
 
     def _leave(self, message: OpenMessage, *, failed: bool) -> OpenMessage | None:
@@ -94,7 +94,7 @@ class Endings:
         """No attempt is left: dead letter, drop, or park."""
         if message.route.bury is not None:
             message.burying = True
-            self._due(message)
+            self.due(message)
         elif message.route.drop:
             _log.error("dropped %s", message.park(failure, 0.0))
             return self._leave(message, failed=True)
@@ -112,9 +112,10 @@ class Endings:
         self._again(message, PARKED_WAIT)
 
     def _again(self, message: OpenMessage, seconds: float) -> None:
-        message.timer = asyncio.get_running_loop().call_later(seconds, self._due, message)
+        message.timer = asyncio.get_running_loop().call_later(seconds, self.due, message)
 
-    def _due(self, message: OpenMessage) -> None:
+    def due(self, message: OpenMessage) -> None:
+        """The handler of *message* is to be called as soon as a worker is free."""
         message.timer = None
         message.partition.due.append(message)
         self._ready(message.partition)

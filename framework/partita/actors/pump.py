@@ -23,7 +23,8 @@ from partita.actors.partition import OpenMessage, Partition
 from partita.actors.routes import Bury
 from partita.core.slices import SliceLength
 
-# Where several routes share a partition each message is looked at, as if a lane were busy.
+# Where several routes share a partition, or the only one has no call to spare, each message is looked at,
+# as if a lane were busy.
 MIXED: Mapping[Hashable, object] = {b"": None}
 
 
@@ -40,7 +41,7 @@ class Pump:
     def __init__(self, workers: int, notices: Notices, chance: Callable[[], float] = random.random) -> None:
         self._notices = notices
         self._endings = Endings(self.ready, notices, chance)
-        self._crew = Crew(workers, self._work, self._left)
+        self._crew = Crew(workers, self)
         self._ring: deque[Partition] = deque()
         self._baton: Worker | None = None
         self._length = SliceLength()
@@ -58,7 +59,13 @@ class Pump:
         finally:
             self._baton = None
 
-    def _left(self, worker: Worker, error: BaseException | None) -> None:
+    def close(self) -> None:
+        """The crew is about to be dismissed: nothing is read after the message in hand."""
+        if self._baton is not None and self._baton.record is not None:
+            # Its handler may take the cancellation for an end like any other.
+            self._demote(self._baton)
+
+    def left(self, worker: Worker, error: BaseException | None) -> None:
         """A worker's task is over: what it was at is due again."""
         if isinstance(error, Exception) and worker.slice is not None and worker.message is None:
             # Reading failed after the message in hand was finished: handlers' errors do not come here.
@@ -66,14 +73,13 @@ class Pump:
             worker.partition.read_past(False)
             worker.partition.spoil(error)
             worker.record = None
-        if worker.message is None and worker.record is not None:
-            self._open(worker)
         message = worker.message
         if message is not None and message.calling:
             message.calling = False
             message.route.unfinished -= 1
             message.partition.due.append(message)
             self.ready(message.partition)
+            self._endings.serve(message.route)
 
     def ready(self, partition: Partition) -> None:
         """There is something to do for *partition*."""
@@ -99,8 +105,12 @@ class Pump:
             if message is not None and message.calling and message.partition is partition:
                 worker.given_up = True
                 worker.task.cancel()
+        for route in partition.routes.kinds.values():
+            # One that was to begin here next will not, and others waited for it.
+            for _ in range(len(route.waiting)):
+                self._endings.serve(route)
 
-    async def _work(self, worker: Worker) -> None:
+    async def work(self, worker: Worker) -> None:
         while self._next(worker) or await self._rest(worker):
             cell, call, attempt, lanes = worker.cell, worker.call, worker.attempt, worker.lanes
             failure: BaseException | None = None
@@ -126,7 +136,7 @@ class Pump:
         if worker.slice is not None:
             if self._ring:
                 self._crew.follower()
-            return True
+            return not self._crew.closing
         holder = self._baton
         if holder is not None and holder is not worker:
             if holder.record is None and not holder.task.done():
@@ -161,7 +171,8 @@ class Pump:
         worker.partition = worker.cell = partition
         worker.message, worker.attempt, worker.queued = None, 1, 0
         worker.call = only.call if only is not None else partition.routes.call
-        worker.lanes = partition.lanes if only is not None else MIXED
+        free = only is not None and only.unfinished < only.concurrency
+        worker.lanes = partition.lanes if free else MIXED
         worker.size = self._length.messages
         worker.slice = partition.slice(worker.size)
         self._baton = worker
@@ -221,11 +232,8 @@ class Pump:
 
     def _caught(self, worker: Worker, error: BaseException) -> BaseException:
         """What a handler's call failed with; the end of this task goes on up."""
-        if isinstance(error, asyncio.CancelledError):
-            if self._crew.closing:
-                raise error
-            while worker.task.cancelling():
-                worker.task.uncancel()
+        if isinstance(error, asyncio.CancelledError) and self._crew.closing:
+            raise error
         return error
 
     def _after(self, worker: Worker, count: int, failure: BaseException | None) -> bool:
@@ -265,10 +273,16 @@ class Pump:
         message.calling = False
         route.unfinished -= 1
         given_up, worker.given_up = worker.given_up, False
+        while worker.task.cancelling():
+            # A handler that was given up may end in any way; the next must not find itself cancelled.
+            worker.task.uncancel()
         if failure is None or not given_up:
             follow = self._endings.see_to(message, failure)
-            if follow is not None:
+            if follow is not None and follow.route is route:
                 self._begin(worker, follow)
+            elif follow is not None:
+                # The holder may be in a call of that route, which is not counted before it is demoted.
+                self._endings.due(follow)
         if not partition.lease.takes_messages:
             partition.call_ended()
         self._endings.serve(route)

@@ -1,6 +1,15 @@
-"""How aiokafka's own record is read. Nothing is converted: each function is the attribute itself."""
+"""How aiokafka's own record is read. Nothing is converted but headers that are null."""
 
 from operator import attrgetter
+from typing import Any
+
+from partita.core.ports import Headers
+
+
+def _headers(record: Any) -> Headers:
+    """Kafka's header values may be null, which no header of ours is: such a one reads as empty."""
+    headers: Headers = record.headers
+    return tuple((name, value or b"") for name, value in headers)
 
 
 class KafkaReader:
@@ -13,4 +22,4 @@ class KafkaReader:
     timestamp = staticmethod(attrgetter("timestamp"))
     key = staticmethod(attrgetter("key"))
     value = staticmethod(attrgetter("value"))
-    headers = staticmethod(attrgetter("headers"))
+    headers = staticmethod(_headers)
