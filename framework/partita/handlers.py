@@ -193,6 +193,8 @@ def bind_handler(
     if not arguments:
         return lambda record, attempt: function()
     if len(arguments) == 1 and not keywords:
+        if plan.parameters[0].want is Want.RECORD:
+            return lambda record, attempt: function(record)
         only = arguments[0]
         return lambda record, attempt: function(only(record, attempt))
     split = len(arguments) - len(keywords)

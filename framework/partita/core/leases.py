@@ -27,6 +27,8 @@ class LeaseState(Enum):
 
 
 _ORDER = [LeaseState.HELD, LeaseState.DRAINING, LeaseState.ENDED]
+# Under names of their own: on Python 3.11 a member is looked up through a descriptor, ten times as slow.
+_HELD, _ENDED = LeaseState.HELD, LeaseState.ENDED
 
 
 @attrs.define(eq=False)
@@ -58,9 +60,9 @@ class Lease:
     @property
     def takes_messages(self) -> bool:
         """Whether a message may be started."""
-        return self.state is LeaseState.HELD
+        return self.state is _HELD
 
     @property
     def may_commit(self) -> bool:
         """Whether an offset may be committed."""
-        return self.state is not LeaseState.ENDED
+        return self.state is not _ENDED
