@@ -126,7 +126,7 @@ def test_a_handler_that_swallows_the_cancellation_is_the_last(order: str, concur
     async def swallowing(value: bytes) -> None:
         started.append(value)
         try:
-            await asyncio.sleep(10)
+            await pass_time(10)
         except asyncio.CancelledError:
             return
 
@@ -155,7 +155,7 @@ def test_a_worker_whose_handler_was_given_up_is_not_cancelled_any_more() -> None
                 counts.append(task.cancelling())
                 return
             try:
-                await asyncio.sleep(10)
+                await pass_time(10)
             except asyncio.CancelledError:
                 raise ConnectionError("interrupted") from None
 

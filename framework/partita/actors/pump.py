@@ -111,6 +111,7 @@ class Pump:
                 self._endings.serve(route)
 
     async def work(self, worker: Worker) -> None:
+        """The hot loop: choose, call handlers, settle, until the crew closes."""
         while self._next(worker) or await self._rest(worker):
             cell, call, attempt, lanes = worker.cell, worker.call, worker.attempt, worker.lanes
             failure: BaseException | None = None
