@@ -74,7 +74,7 @@ async def refused() -> None:
 
 @pytest.mark.parametrize("stop", [never, stray, refused])
 def test_a_client_that_does_not_stop_has_its_sockets_closed(stop: Any) -> None:
-    """Whether it hangs, fails, or raises a cancellation of its own (K38); closing raises nothing."""
+    """Whether it hangs, fails, or raises a cancellation (aiokafka issue 647); closing raises nothing."""
 
     async def scenario() -> None:
         consumer = Stubborn(stop=stop)
@@ -300,7 +300,7 @@ def test_a_group_that_cannot_answer_is_not_one_that_never_committed(
 
 
 def test_a_producer_whose_sender_has_ended_is_not_alive() -> None:
-    """It would take messages and never send them (K18)."""
+    """It would take messages and never send them (aiokafka issue 1004)."""
 
     async def scenario() -> None:
         producer = AIOKafkaProducer()  # type: ignore[no-untyped-call]

@@ -249,7 +249,7 @@ def prepare(
 
     Raises:
         MessageTooLarge: it is above *limit*; a batch that the broker refuses would make the idempotent
-            producer useless for its partition (K17, aiokafka 0.14).
+            producer useless for its partition (aiokafka 0.14).
         TypeError: key, value or a header is not of the type that the wire takes.
     """
     key, value, headers = _raw(message.key), _raw(message.value), list(message.headers)

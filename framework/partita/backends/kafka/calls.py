@@ -1,7 +1,7 @@
 """
 Calls of a client: each in a task of its own, waited for up to a deadline, never cancelled while it lives.
 
-Cancelled polls and stops leave a client half broken for good (K13, K38, K39; aiokafka 0.14).
+Cancelled polls and stops leave a client half broken for good (aiokafka issues 647 and 773, 0.14).
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class Calls:
         return task.result()
 
     def end(self) -> None:
-        """The client has ended: end what would otherwise wait for it for ever (K14, aiokafka 0.14)."""
+        """The client has ended: end what would otherwise wait for it for ever (aiokafka 0.14)."""
         self._ended = True
         for task in list(self._tasks):
             task.cancel()

@@ -78,10 +78,11 @@ async def end(client: Client, seconds: float) -> None:
     try:
         in_time = await ended(task, seconds)
     except asyncio.CancelledError:
-        # The stop is half done and cannot be repeated (K39): the rest happens in a task of its own.
+        # The stop is half done and cannot be repeated (aiokafka 0.14): the rest happens in a task of its own.
         leave(begin(force(client, (task,))))
         raise
-    # A stop may raise CancelledError though nobody cancelled it, and then leaves sockets open (K38).
+    # A stop may raise CancelledError though nobody cancelled it, and then leaves sockets open
+    # (aiokafka issue 647).
     if not in_time or task.cancelled() or task.exception():
         await force(client, (task,))
 
@@ -158,7 +159,7 @@ def _tasks(client: Client) -> list[asyncio.Task[Any] | None]:
 
 def check(consumer: Client) -> None:
     """
-    Look after those tasks of a consumer whose end no poll would notice (K19, aiokafka 0.14).
+    Look after those tasks of a consumer whose end no poll would notice (aiokafka issue 983, 0.14).
 
     Raises:
         Exception: the error that ended one.
@@ -174,7 +175,7 @@ def is_member(consumer: Client) -> bool:
     Whether the broker still knows this member, as far as the client has heard.
 
     After a lost session the client resets its generation and then calls the revoke callback; a commit
-    there would pass for one from outside the group (K7, aiokafka issue 344, 0.14).
+    there would pass for one from outside the group (aiokafka issue 344, 0.14).
     """
     return consumer._coordinator is not None and consumer._coordinator.generation > 0
 
@@ -184,8 +185,8 @@ async def commit(consumer: Client, commits: Mapping[PortPartition, Commit]) -> N
     Commit under the generation of now, again and again while the coordinator is away.
 
     The client's own commit (0.14) takes the generation of the moment it sends: repeated after a lost
-    session it would pass for one from outside the group (K7, K8). It also refuses the commits of a
-    revocation that a new topic of a pattern has caused. What is ours is checked by the caller.
+    session it would pass for one from outside the group (aiokafka issue 344). It also refuses the commits of
+    a revocation that a new topic of a pattern has caused. What is ours is checked by the caller.
 
     Raises:
         CommitFailedError: the group has moved on.
@@ -255,7 +256,7 @@ def is_rebalancing(consumer: Client) -> bool:
 
 
 def is_alive(producer: Client) -> bool:
-    """Whether the producer's tasks run; once one has ended nothing is ever sent again (K18, K19)."""
+    """Whether the producer's tasks run; without one nothing is ever sent (aiokafka issues 1004, 983)."""
     tasks = (producer._sender.sender_task, producer.client._sync_task)
     running = [task is not None and not task.done() for task in tasks]
     return all(running) and not producer._closed

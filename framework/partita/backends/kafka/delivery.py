@@ -143,7 +143,7 @@ class BatchSender:
     ) -> None:
         """
         After any failed batch the producer is replaced: the batch has spent a sequence number that the
-        broker never saw, and every later one would be refused (K17, aiokafka 0.14).
+        broker never saw, and every later one would be refused (aiokafka 0.14).
         """
         if isinstance(failure, ProducerClosed):
             slot.put_back(taken)  # the producer was retired before it took the batch

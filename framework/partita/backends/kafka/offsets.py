@@ -30,11 +30,11 @@ class Commits:
     ) -> Mapping[TopicPartition, Exception]:
         """The client's error for each commit that may not be stored; see `Subscription.commit`."""
         while (earlier := self._pending) is not None and not earlier.done():
-            # The client repeats a commit for ever while the coordinator is away (K15, aiokafka 0.14).
+            # The client repeats a commit for ever while the coordinator is away (aiokafka issue 759, 0.14).
             if not await ended(earlier, self._seconds):
                 unsent = KafkaTimeoutError("not sent: an earlier commit is not answered yet")
                 return dict.fromkeys(commits, unsent)
-        # After a lost session the client would commit as if from outside the group (K7).
+        # After a lost session the client would commit as if from outside the group (aiokafka issue 344).
         alive = client.is_member(consumer)
         owned = {
             partition: commit

@@ -39,7 +39,7 @@ class Running:
         for attempt in range(_METADATA_TRIES):
             if attempt:
                 await asyncio.sleep(_METADATA_PAUSE)  # one just made may not be known everywhere yet
-            # All topics are asked for: a request that names one makes it, if the broker permits (K27).
+            # All topics are asked for: a request that names one makes it, if the broker permits.
             task = begin(self.producer.client.fetch_all_metadata())
             if not await ended(task, seconds):
                 leave(task)

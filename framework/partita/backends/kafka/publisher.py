@@ -2,7 +2,7 @@
 Publishing to Kafka: one queue for each partition, and one batch of it on its way at a time.
 
 The client's own accumulator wakes each waiter for each batch, and lets waiters overtake each other
-(K37, aiokafka issue 528, 0.14). Here batches are cut by us and given to the client whole. With one batch
+(aiokafka issue 528, 0.14). Here batches are cut by us and given to the client whole. With one batch
 of a partition on its way, a producer can be replaced between two of them without a change of order.
 """
 

@@ -70,7 +70,7 @@ class Ownership:
 class RebalanceForwarder(ConsumerRebalanceListener):
     """
     The client's listener: passes each event on and never raises into the client, which would log and
-    drop an error, and end its coordinator on anything worse (K23, aiokafka 0.14).
+    drop an error, and end its coordinator on anything worse (aiokafka issue 335, 0.14).
 
     Args:
         owned: kept up to date here.
@@ -100,7 +100,7 @@ class RebalanceForwarder(ConsumerRebalanceListener):
     async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] # it may be async
         self, revoked: Collection[KafkaPartition]
     ) -> None:
-        """The client's event; passed on as `revoked`, or as `lost` when the membership is gone (K7)."""
+        """The client's event; passed on as `revoked`, or as `lost` when it is no member (aiokafka #344)."""
         partitions = self._owned.partitions
         if not self._is_member():
             self._owned.drop()
@@ -124,7 +124,7 @@ class RebalanceForwarder(ConsumerRebalanceListener):
     async def _revoked(self, partitions: frozenset[TopicPartition]) -> None:
         try:
             await self._listener.revoked(partitions)
-        except Exception:  # noqa: BLE001 - raised into the client it would only be dropped (K23)
+        except Exception:  # noqa: BLE001 - raised into the client it would only be dropped (aiokafka issue 335)
             _log.exception("giving up partitions failed")
 
     def _tell(
@@ -134,5 +134,5 @@ class RebalanceForwarder(ConsumerRebalanceListener):
     ) -> None:
         try:
             event(partitions)
-        except Exception:  # noqa: BLE001 - raised into the client it would only be dropped (K23)
+        except Exception:  # noqa: BLE001 - raised into the client it would only be dropped (aiokafka issue 335)
             _log.exception("a change of the assignment could not be passed on")

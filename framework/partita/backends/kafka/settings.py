@@ -70,7 +70,7 @@ _CONSUMER = {
     "request_timeout_ms": 15_000,
     # Aborted messages reach no handler; messages outside transactions are read as ever.
     "isolation_level": "read_committed",
-    # One only: with several the client joins the group once for each (K32, aiokafka 0.14). Round-robin
+    # One only: with several the client joins the group once for each (aiokafka 0.14). Round-robin
     # deals out all topics together, so that many small topics do not all land on the first member.
     "partition_assignment_strategy": (RoundRobinPartitionAssignor,),
 }

@@ -83,7 +83,7 @@ class KafkaSubscription:
         for attempt in range(_METADATA_TRIES):
             if attempt:
                 await asyncio.sleep(_METADATA_PAUSE)
-            # All topics are asked for: a request that names one makes it, if the broker permits (K27).
+            # All topics are asked for: a request that names one makes it, if the broker permits.
             missing -= await self._calls.answer(consumer.topics())
             if not missing:
                 return
@@ -113,8 +113,8 @@ class KafkaSubscription:
             remaining = max(0.0, deadline - loop.time())
             if self._fetching is None:
                 self._fetching = self._calls.begin(self._fetch(consumer, frozenset(closed), remaining))
-            # During a rebalance the client's poll outlives its timeout (K14): the next poll waits for
-            # the same one. It is never cancelled while the client lives (K13).
+            # During a rebalance the client's poll outlives its timeout (aiokafka 0.14): the next poll waits
+            # for the same one. It is never cancelled while the client lives.
             if not await ended(self._fetching, remaining) or self._fetching is None:
                 return ()
             task, self._fetching = self._fetching, None
