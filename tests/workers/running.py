@@ -52,11 +52,14 @@ def command(*arguments: str) -> Sequence[str]:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[Running]:
+def running(
+    folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, stdin: int | None = None
+) -> Iterator[Running]:
     """Start `worker` with these arguments in *folder*; what still runs at the end is killed."""
     process = subprocess.Popen(
         command(*arguments),
         cwd=folder,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, **(environ or {})},

@@ -2,11 +2,12 @@
 
 import os
 import pty
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
-from tests.workers.running import command
+from tests.workers.running import command, running
 
 from partita_worker.feed import Feed, parse_feed, progress_line
 
@@ -76,3 +77,20 @@ def test_a_terminal_is_shown_the_progress(tmp_path: Path) -> None:
 def test_a_pipe_gets_silence(tmp_path: Path) -> None:
     """Not a byte."""
     assert stderr_of_a_feed(tmp_path, terminal=False) == ""
+
+
+def test_a_line_of_a_pipe_is_handled_while_the_pipe_stays_open(tmp_path: Path) -> None:
+    """Nothing waits for more to come; and the worker ends although nobody closes the pipe."""
+    (tmp_path / "takes.py").write_text(MODULE.replace("pass", "print('got', line.decode(), flush=True)"))
+    reading, writing = os.pipe()
+
+    with running(tmp_path, "run", "takes:router", "--feed", "lines=-", stdin=reading) as worker:
+        for value in ("one", "two"):
+            os.write(writing, f"{value}\n".encode())
+            worker.says(f"got {value}")
+        worker.send(signal.SIGTERM)
+        code = worker.ends()
+    os.close(reading)
+    os.close(writing)
+
+    assert code == 0

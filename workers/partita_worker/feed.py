@@ -1,19 +1,22 @@
 """Publish the lines of a file, byte for byte, with a progress bar on a terminal and silence in a pipe."""
 
+import asyncio
+import os
 import sys
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-import anyio.to_thread
 import attrs
 
 from partita import Delivery, EventBus, MessageTooLarge
 
 WINDOW = 1000
 CHUNK_BYTES = 256 * 1024
+CHUNKS_AHEAD = 4
 
 
 @attrs.frozen
@@ -60,12 +63,55 @@ def size_of(path: str) -> int:
 
 async def lines_of(file: BinaryIO) -> AsyncIterator[Sequence[bytes]]:
     """
-    The lines of a file, some at a time. Exactly one newline is taken off the end of each.
+    The lines of a file, some at a time and as soon as they are there. Exactly one newline is taken off each.
 
-    A last line without a newline counts; an empty file has no line.
+    A last line without a newline counts; an empty file has no line. Raises OSError.
     """
-    while chunk := await anyio.to_thread.run_sync(file.readlines, CHUNK_BYTES):
-        yield [line.removesuffix(b"\n") for line in chunk]
+    pending: list[bytes] = []
+    async for chunk in chunks_of(file):
+        *whole, rest = chunk.split(b"\n")
+        if whole:
+            whole[0] = b"".join([*pending, whole[0]])
+            pending = []
+            yield whole
+        if rest:
+            pending.append(rest)
+    if pending:
+        yield [b"".join(pending)]
+
+
+async def chunks_of(file: BinaryIO) -> AsyncIterator[bytes]:
+    """What a file holds, as it comes, at most four chunks ahead. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    chunks: asyncio.Queue[bytes | OSError] = asyncio.Queue()
+    room = threading.Semaphore(CHUNKS_AHEAD)
+    # A thread of our own that the process does not wait for: the read of a pipe to which nobody writes
+    # cannot be ended. And the bare descriptor, whose lock no other thread will want at the end.
+    threading.Thread(target=_read, args=(file.fileno(), room, loop, chunks), daemon=True).start()
+    while chunk := await chunks.get():
+        room.release()
+        if isinstance(chunk, OSError):
+            raise chunk
+        yield chunk
+
+
+def _read(
+    number: int,
+    room: threading.Semaphore,
+    loop: asyncio.AbstractEventLoop,
+    chunks: "asyncio.Queue[bytes | OSError]",
+) -> None:
+    chunk: bytes | OSError = b"more"
+    while chunk and isinstance(chunk, bytes):
+        room.acquire()
+        try:
+            chunk = os.read(number, CHUNK_BYTES)
+        except OSError as error:
+            chunk = error
+        try:
+            loop.call_soon_threadsafe(chunks.put_nowait, chunk)
+        except RuntimeError:
+            return  # the loop has ended meanwhile, so nobody reads on
 
 
 class Progress:
