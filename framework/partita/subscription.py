@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import anyio
 import attrs
@@ -131,19 +131,12 @@ class Subscription:
             await asyncio.shield(self._running)  # a cancelled waiter does not stop the consumers
 
     async def wait_stop(self) -> None:
-        """Wait until somebody asked for the end: `request_stop`, a handler's SystemExit, or a failure."""
+        """Wait until somebody asked for the end: `drain`, a handler's SystemExit, or a failure."""
         await self._stop.wait()
 
-    async def wait_exhausted(self, watch: Callable[[], object] | None = None) -> None:
-        """
-        Wait until everything is handled to its end, what its own handlers published included.
-
-        Args:
-            watch: called at each look, to show progress.
-        """
+    async def wait_exhausted(self) -> None:
+        """Wait until everything is handled to its end, what its own handlers published included."""
         while not self._stop.is_set():
-            if watch is not None:
-                watch()
             before = self.handled
             if await self._all_exhausted() and before == self.handled:
                 return
@@ -159,10 +152,6 @@ class Subscription:
             if self._stop.is_set() or self._judge("", error) is FailureKind.TRANSPORT:
                 return False
             raise
-
-    def request_stop(self) -> None:
-        """Ask for the end without waiting for it."""
-        self._stop.set()
 
     def _stop_requested(self, error: BaseException) -> None:
         if not self._stop.is_set():

@@ -31,7 +31,8 @@ def read(partition: Partition, most: int) -> list[object]:
 
 def opened(partition: Partition, record: object) -> OpenMessage:
     """The message of *record*, unfinished from now on."""
-    message = OpenMessage(partition, record, partition.routes.pick(record))
+    route = partition.routes.pick(record)
+    message = OpenMessage(partition, record, route, route.lane_of(record))
     partition.enter(message)
     return message
 

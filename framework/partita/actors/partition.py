@@ -43,11 +43,11 @@ class OpenMessage:
         "record", "route", "size", "timer",
     )  # fmt: skip
 
-    def __init__(self, partition: "Partition", record: object, route: BoundRoute) -> None:
+    def __init__(self, partition: "Partition", record: object, route: BoundRoute, key: Hashable) -> None:
         reader = partition.routes.reader
         self.partition, self.record, self.route = partition, record, route
         self.offset = reader.offset(record)
-        self.key = route.key_of(record) if route.order == "key" else None
+        self.key = key
         self.size = len(reader.value(record) or b"")
         self.attempt = 1
         self.calling = self.burying = False

@@ -204,10 +204,11 @@ class Pump:
     def _open(self, worker: Worker) -> OpenMessage:
         partition = worker.partition
         assert partition is not None  # there is a record in hand
-        message = OpenMessage(partition, worker.record, partition.routes.pick(worker.record))
+        route = partition.routes.pick(worker.record)
+        message = OpenMessage(partition, worker.record, route, route.lane_of(worker.record))
         worker.message, worker.record, partition.record = message, None, None
         message.calling = True
-        message.route.unfinished += 1
+        route.unfinished += 1
         partition.enter(message)
         return message
 
@@ -216,11 +217,11 @@ class Pump:
         partition = worker.partition
         assert partition is not None  # there is a record in hand
         route = partition.routes.pick(worker.record)
-        key = route.key_of(worker.record) if route.order == "key" else None
+        key = route.lane_of(worker.record)
         lane = partition.lanes.get(key) if key is not None else None
         if lane is None and route.unfinished < route.concurrency:
             return False
-        message = OpenMessage(partition, worker.record, route)
+        message = OpenMessage(partition, worker.record, route, key)
         worker.record = partition.record = None
         partition.enter(message, lane)
         if lane is None:

@@ -54,6 +54,10 @@ class BoundRoute:
     unfinished: int = attrs.field(default=0, init=False)
     waiting: "deque[OpenMessage]" = attrs.field(factory=deque, init=False)
 
+    def lane_of(self, record: object) -> Hashable:
+        """The key whose lane a record belongs to; None: it waits for no other message."""
+        return self.key_of(record) if self.order == "key" else None
+
 
 @attrs.define(eq=False, slots=False)
 class TopicRoutes:
