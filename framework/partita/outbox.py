@@ -38,13 +38,13 @@ class Outbox:
 
     def send(self, topic: str, message: Outgoing) -> Delivery:
         """Publish without waiting."""
+        check_message(message)
         receipt = self._send(topic, message)
         self._under_way.add(receipt)
         receipt.add_done_callback(self._done)
         return Delivery(receipt, lambda: self._claim(receipt))
 
     def _send(self, topic: str, message: Outgoing) -> asyncio.Future[Receipt]:
-        check_message(message)
         sent: Awaitable[Receipt] = (
             self._publisher.send(topic, message)
             if self._tracing is None
