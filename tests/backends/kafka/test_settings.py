@@ -74,6 +74,8 @@ def test_fewer_acknowledgements_turn_idempotence_off() -> None:
         ({"check_crcs": "perhaps"}, "is one of"),
         ({"acks": "2"}, "is one of"),
         ({"compression_type": "zip"}, "is one of"),
+        ({"partition_assignment_strategy": "cooperative"}, "is one of sticky, range, roundrobin"),
+        ({"partition_assignment_strategy": "sticky,range"}, "joins the group once for each"),
         ({"session_timeout_ms": "2000"}, "below session_timeout_ms"),
         ({"request_timeout_ms": "400"}, "above fetch_max_wait_ms"),
         ({"acks": "1", "enable_idempotence": "true"}, "needs acks=all"),

@@ -243,6 +243,24 @@ def heed_errors_of_the_group(consumer: Client) -> None:
     coordinator._send_req = send_and_check
 
 
+def tell_the_generation(consumer: Client) -> None:
+    """
+    Have the assignor told each generation of the group, by which it knows newer claims from older ones.
+
+    It can be told, but the client never does (aiokafka issue 1176, 0.14).
+    """
+    coordinator = consumer._coordinator
+    on_join_complete = coordinator._on_join_complete
+
+    async def tell_and_join(generation: int, member_id: str, protocol: str, assignment: bytes) -> None:
+        assignor = coordinator._lookup_assignor(protocol)
+        if hasattr(assignor, "on_generation_assignment"):
+            assignor.on_generation_assignment(generation)
+        await on_join_complete(generation, member_id, protocol, assignment)
+
+    coordinator._on_join_complete = tell_and_join
+
+
 async def committed(consumer: Client, partitions: Iterable[PortPartition]) -> Mapping[PortPartition, Commit]:
     """What the group has stored, in one request. Raises the client's own error."""
     wanted = [TopicPartition(*at) for at in partitions]

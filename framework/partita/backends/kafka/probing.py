@@ -32,6 +32,8 @@ PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
             "fetch_committed_offsets",
             "coordinator_dead",
             "_send_req",
+            "_on_join_complete",
+            "_lookup_assignor",
             "_commit_lock",
             "_do_commit_offsets",
             "_retry_backoff_ms",

@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 import attrs
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, codec
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
+from partita.backends.kafka.assignors import ASSIGNORS
 from partita.core.errors import SettingsError
 from partita.core.ports import Membership
 from partita.core.settings import nearest
@@ -49,13 +48,13 @@ REFUSED: Mapping[str, str] = {
     "transaction_timeout_ms": _TRANSACTION,
 }
 
-_ASSIGNORS = {"roundrobin": RoundRobinPartitionAssignor, "range": RangePartitionAssignor}
+_ASSIGNOR = "partition_assignment_strategy"
 _CHOICES: Mapping[str, Mapping[str, object]] = {
     "acks": {"all": "all", "-1": "all", "1": 1, "0": 0},
     "compression_type": {"none": None, "gzip": "gzip", "snappy": "snappy", "lz4": "lz4", "zstd": "zstd"},
     "isolation_level": {name: name for name in ("read_committed", "read_uncommitted")},
     "security_protocol": {n: n for n in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")},
-    "partition_assignment_strategy": {name: (a,) for name, a in _ASSIGNORS.items()},
+    _ASSIGNOR: {name: name for name in ASSIGNORS},
 }
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NUMBERS = ("rebalance_timeout_ms", "max_poll_records")  # whole numbers whose default is None
@@ -70,9 +69,7 @@ _CONSUMER = {
     "request_timeout_ms": 15_000,
     # Aborted messages reach no handler; messages outside transactions are read as ever.
     "isolation_level": "read_committed",
-    # One only: with several the client joins the group once for each (aiokafka 0.14). Round-robin
-    # deals out all topics together, so that many small topics do not all land on the first member.
-    "partition_assignment_strategy": (RoundRobinPartitionAssignor,),
+    _ASSIGNOR: "sticky",
 }
 _PRODUCER = {
     "acks": "all",
@@ -138,6 +135,7 @@ class KafkaSettings:
             "group_id": membership.group,
             "auto_offset_reset": membership.start,
             "enable_auto_commit": False,
+            _ASSIGNOR: (ASSIGNORS[given[_ASSIGNOR]](),),
         }
 
     def producer(self) -> dict[str, Any]:
@@ -222,6 +220,11 @@ def _converted(name: str, default: object, text: str) -> object:
 
 
 def _chosen(name: str, choices: Mapping[str, object], text: str) -> object:
+    if name == _ASSIGNOR and "," in text:
+        raise SettingsError(
+            f"the option {name!r} is one of {', '.join(choices)}: with several the client joins the group "
+            "once for each of them at every rebalance"
+        )
     if text not in choices:
         raise SettingsError(f"the option {name!r} is one of {', '.join(choices)}, not {text!r}")
     if name == "compression_type" and text != "none" and not getattr(codec, f"has_{text}")():

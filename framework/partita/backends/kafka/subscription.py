@@ -75,6 +75,7 @@ class KafkaSubscription:
             leave(begin(client.end(consumer, self._settings.deadlines.close)))
             raise
         client.heed_errors_of_the_group(consumer)
+        client.tell_the_generation(consumer)
         self._consumer = consumer
         self._join(consumer, listener)
 
