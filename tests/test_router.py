@@ -281,12 +281,39 @@ def test_routes_are_themselves() -> None:
     assert route != router.routes[0]
 
 
-def test_a_dead_letter_topic_that_the_handler_reads_is_refused() -> None:
-    """A message that fails would come back for ever."""
+@pytest.mark.parametrize(
+    "sources",
+    [("orders", "orders.dlq"), (re.compile(r"orders\..*"),), ("orders", re.compile(".*"))],
+    ids=["by name", "by a pattern", "by one of them"],
+)
+def test_refuses_a_dead_letter_topic_that_the_handler_reads(sources: tuple[str, ...]) -> None:
+    """A message that fails would come back for ever; the error names function, file and line."""
+
+    async def handle(value: bytes) -> None: ...
+
+    told = rf"handle \({HERE}:\d+\): dead_letter='orders.dlq' is read by it through .* come back for ever"
+    with pytest.raises(RouteError, match=told):
+        Router().handler(*sources, dead_letter="orders.dlq")(handle)
+    with pytest.raises(RouteError, match=told):
+        Router(dead_letter="orders.dlq").handler(*sources)(handle)
+
+
+def test_refuses_a_dead_letter_topic_that_a_prefix_makes_a_source() -> None:
+    """Sources get the prefix, what is published to does not."""
+    inner = Router()
+
+    @inner.handler("orders", dead_letter="eu.orders")
+    async def handle(value: bytes) -> None: ...
+
+    with pytest.raises(RouteError, match=r"dead_letter='eu\.orders' is read by it through 'eu\.orders'"):
+        Router().include(inner, prefix="eu.")
+
+
+def test_a_dead_letter_topic_beside_a_pattern_is_fine() -> None:
+    """A pattern matches whole names."""
     router = Router()
 
-    with pytest.raises(RouteError, match="come back for ever"):
+    @router.handler(re.compile("orders"), dead_letter="orders.dlq")
+    async def handle(value: bytes) -> None: ...
 
-        @router.handler("orders", "orders.dlq", dead_letter="orders.dlq")
-        async def handle(value: bytes) -> None:
-            raise ValueError("no")
+    assert len(router.routes) == 1

@@ -103,11 +103,6 @@ class Router:
             settings = route_settings(self._defaults, options, plan.where)
             if settings.run == "thread" and not plan.blocking:
                 raise RouteError(f"{plan.where}: run='thread' is for a plain def, this is async def")
-            if settings.dead_letter in sources:
-                raise RouteError(
-                    f"{plan.where}: dead_letter={settings.dead_letter!r} is a topic that it reads, so a "
-                    "message that fails would come back for ever; name another"
-                )
             self._add(Route(_checked(sources, plan), settings, plan, self._kind_header))
             return function
 
@@ -146,6 +141,7 @@ class Router:
         return function
 
     def _add(self, route: Route) -> None:
+        _check_dead_letter(route)
         table = self._table.setdefault(route.settings.group, RouteTable())
         for source in route.sources:
             table.add(source, route.settings.kind, route, route.plan.where)
@@ -171,6 +167,18 @@ def _check_name(topic: str, plan: HandlerPlan) -> None:
         check_topic_name(topic)
     except SettingsError as error:
         raise RouteError(f"{plan.where}: {error}") from error
+
+
+def _check_dead_letter(route: Route) -> None:
+    topic = route.settings.dead_letter
+    if topic is None:
+        return
+    for source in route.sources:
+        if source == topic or (isinstance(source, Pattern) and source.fullmatch(topic)):
+            raise RouteError(
+                f"{route.plan.where}: dead_letter={topic!r} is read by it through {spell(source)}, so a "
+                "message that fails would come back for ever; name another topic, or narrow the pattern"
+            )
 
 
 def _prefixed(prefix: str, source: Source, plan: HandlerPlan) -> Source:

@@ -1,7 +1,6 @@
 """From a router to what the actors run: bound routes, consumers, lifespans. No message passes here."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -10,17 +9,17 @@ from anyio import CapacityLimiter
 
 from partita.actors.holds import Holds
 from partita.actors.partition import OpenMessage
-from partita.actors.routes import BoundRoute, Bury, KeyOf, TopicRoutes
+from partita.actors.routes import BoundRoute, Bury, TopicRoutes
 from partita.core.dead_letters import Death, dead_letter
 from partita.core.errors import RouteError
-from partita.core.ports import Backend, Membership, Outgoing, RecordReader
+from partita.core.ports import Backend, Membership
 from partita.core.routes import RouteTable
-from partita.core.settings import RouteSettings
 from partita.handlers import Call, bind_handler
-from partita.message import Message, PublishFunction, Scope
+from partita.message import PublishFunction, Scope
 from partita.middleware.compose import compose
 from partita.middleware.rate_limit import RateLimit
 from partita.router import Route, by_group
+from partita.surroundings import isolated, keyed, ordering_key, publishing, timed
 from partita.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 Lifespan = Callable[["EventBus"], AsyncIterator[object]]
 Wrap = Callable[[Call, Route], Call]
-KeyFrom = Callable[[Message], Hashable]
-NULL_LANE = "no key"
 
 
 def unwrapped(call: Call, route: Route) -> Call:
@@ -66,14 +63,16 @@ class Wiring:
         scope = Scope(group, state, self.publish)
         call = bind_handler(route.plan, self.backend.reader, scope, limiter)
         if route.settings.to is not None:
-            call = _publishing(call, route.settings.to, self.publish, route.plan.name)
+            call = publishing(call, route.settings.to, self.publish, route.plan.name)
         if route.settings.order == "key" and route.settings.key_from is not None:
-            call = _keyed(call, route.settings.key_from, self.backend.reader)
+            call = keyed(call, route.settings.key_from, self.backend.reader)
         holds = Holds()
         call = self.wrap(self._surround(call, route, group, holds), route)
         if self.tracing is not None:
             call = self.tracing.traced(call, self.backend.reader, group)
-        settings, key_of = route.settings, _key_of(route.settings, self.backend.reader)
+        if route.settings.isolate_context:
+            call = isolated(call)
+        settings, key_of = route.settings, ordering_key(route.settings, self.backend.reader)
         bound = BoundRoute(route.plan.name, call, settings.retry, settings.order, concurrency, key_of)
         bound.holds, bound.drop = holds, settings.on_exhausted == "drop"
         if settings.dead_letter is not None:
@@ -87,7 +86,7 @@ class Wiring:
         """
         settings, reader = route.settings, self.backend.reader
         if settings.timeout is not None:
-            call = _timed(call, settings.timeout)
+            call = timed(call, settings.timeout)
         if settings.rate is not None:
             call = RateLimit(settings.rate, reader, holds).around(call)
         return compose(settings.middleware, call, reader, holds, f"{group}/{route.plan.name}")
@@ -108,70 +107,6 @@ class Wiring:
             await call(message.record, message.attempt)
 
         return bury
-
-
-def _timed(call: Call, seconds: float) -> Call:
-    async def handle(record: object, attempt: int) -> object:
-        async with asyncio.timeout(seconds):
-            return await call(record, attempt)
-
-    return handle
-
-
-def _key_of(settings: RouteSettings, reader: RecordReader) -> KeyOf:
-    """The function that tells a record's ordering key; None: it waits for no other message."""
-    plain: KeyOf = reader.key if settings.key_from is None else _key_or_none(settings.key_from, reader)
-    if settings.null_key == "none":
-        return plain
-    # Text, so that it is no message's key.
-    return lambda record: NULL_LANE if (key := plain(record)) is None else key
-
-
-def _key_or_none(key_from: KeyFrom, reader: RecordReader) -> KeyOf:
-    def key_of(record: object) -> Hashable:
-        key = _told(key_from, Message(record, reader))
-        return None if isinstance(key, Exception) else key
-
-    return key_of
-
-
-def _told(key_from: KeyFrom, message: Message) -> Hashable:
-    """The ordering key, or why there is none; the pump asks between messages, where an error is nobody's."""
-    try:
-        key = key_from(message)
-        hash(key)
-    except Exception as error:  # noqa: BLE001 - `_keyed` raises it
-        return error
-    return key
-
-
-def _keyed(call: Call, key_from: KeyFrom, reader: RecordReader) -> Call:
-    """A message whose key cannot be told has failed: its handler could be called out of order."""
-
-    def handle(record: object, attempt: int) -> Awaitable[object]:
-        key = _told(key_from, Message(record, reader))
-        if isinstance(key, Exception):
-            raise key
-        return call(record, attempt)
-
-    return handle
-
-
-def _publishing(call: Call, to: str, publish: PublishFunction, name: str) -> Call:
-    async def handle(record: object, attempt: int) -> None:
-        result = await call(record, attempt)
-        if result is None:
-            return
-        if isinstance(result, bytes):
-            result = Outgoing(result)
-        if not isinstance(result, Outgoing):
-            raise TypeError(
-                f"{name} returned {type(result).__name__}; a route with to= publishes bytes, an "
-                "Outgoing, or nothing for None"
-            )
-        await publish(to, result)
-
-    return handle
 
 
 @attrs.frozen(eq=False)

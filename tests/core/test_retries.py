@@ -17,6 +17,25 @@ def test_waits_double_until_the_attempts_are_used_up() -> None:
     assert waits == [0.2, 0.4, 0.8, 1.6, None]
 
 
+@given(st.integers(1, 200), st.floats(0, LONGEST_WAIT))
+def test_the_longest_retry_is_all_waits_together(attempts: int, backoff: float) -> None:
+    """Without jitter, and however many there are."""
+    retry = Retry(attempts=attempts, backoff=backoff)
+
+    waits = sum(retry.wait(attempt, chance=0.5) or 0.0 for attempt in range(1, attempts))
+
+    assert retry.longest == pytest.approx(waits)
+
+
+def test_a_retry_without_end_in_sight_is_added_up_at_once() -> None:
+    """A billion attempts are four waits that double up to the longest, and the rest of the longest."""
+    retry = Retry(attempts=10**9, backoff=2.0)
+
+    longest = retry.longest
+
+    assert longest == 2.0 + 4.0 + 8.0 + 16.0 + (10**9 - 5) * LONGEST_WAIT
+
+
 def test_one_attempt_means_none_after_it() -> None:
     """The first attempt is counted."""
     assert Retry(attempts=1).wait(1, chance=0.5) is None
@@ -57,11 +76,16 @@ def test_every_wait_is_within_its_jitter(retry: Retry, attempt: int, chance: flo
         ("backoff", -0.1),
         ("backoff", 31.0),
         ("backoff", float("nan")),
+        ("backoff", float("inf")),
+        ("backoff", "1"),
+        ("attempts", float("inf")),
+        ("attempts", True),
         ("jitter", 1.5),
         ("jitter", -0.1),
+        ("jitter", None),
     ],
 )
-def test_refuses_a_value_outside_its_range(option: str, value: float) -> None:
+def test_refuses_a_value_outside_its_range(option: str, value: object) -> None:
     """The error names the option and what can be used."""
     with pytest.raises(SettingsError, match=rf"Retry\({option}=.*\): give"):
         Retry(**{option: value})  # type: ignore[arg-type]

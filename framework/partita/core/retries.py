@@ -8,6 +8,11 @@ LONGEST_WAIT = 30.0
 PARKED_WAIT = 60.0
 
 
+def is_number(value: object) -> bool:
+    """Whether *value* is a whole or a broken number; True and False are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 @attrs.frozen
 class Retry:
     """
@@ -36,18 +41,27 @@ class Retry:
     give_up_on: tuple[type[BaseException], ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.attempts, int) or self.attempts < 1:
+        if not (isinstance(self.attempts, int) and is_number(self.attempts) and self.attempts >= 1):
             raise SettingsError(f"Retry(attempts={self.attempts!r}): give a whole number of 1 or more")
-        if not 0 <= self.backoff <= LONGEST_WAIT:
-            raise SettingsError(f"Retry(backoff={self.backoff}): give 0 to {LONGEST_WAIT:g} s")
-        if not 0 <= self.jitter <= 1:
-            raise SettingsError(f"Retry(jitter={self.jitter}): give a fraction from 0 to 1")
+        if not (is_number(self.backoff) and 0 <= self.backoff <= LONGEST_WAIT):
+            raise SettingsError(f"Retry(backoff={self.backoff!r}): give 0 to {LONGEST_WAIT:g} s")
+        if not (is_number(self.jitter) and 0 <= self.jitter <= 1):
+            raise SettingsError(f"Retry(jitter={self.jitter!r}): give a fraction from 0 to 1")
 
         for name in ("retry_on", "give_up_on"):
             classes = getattr(self, name)
             fits = isinstance(classes, tuple) and all(isinstance(each, type) for each in classes)
             if not (fits and all(issubclass(each, BaseException) for each in classes)):
                 raise SettingsError(f"Retry({name}={classes!r}): give a tuple of error classes")
+
+    @property
+    def longest(self) -> float:
+        """Seconds from the first failure to the last attempt, without jitter and what attempts take."""
+        waits = self.attempts - 1
+        # From here on each wait is the longest: they are too many to be added up one by one.
+        doubling = min(waits, 31)
+        plain = sum(min(self.backoff * 2.0**each, LONGEST_WAIT) for each in range(doubling))
+        return plain + (waits - doubling) * min(self.backoff * 2.0**30, LONGEST_WAIT)
 
     def covers(self, error: BaseException) -> bool:
         """Whether *error* is worth another attempt."""

@@ -10,7 +10,7 @@ import attrs
 from partita.core.errors import RouteError, SettingsError
 from partita.core.middlewares import middleware_problem
 from partita.core.rates import rate_problem
-from partita.core.retries import Retry
+from partita.core.retries import Retry, is_number
 
 
 class RouteOptions(TypedDict, total=False):
@@ -39,6 +39,9 @@ class RouteOptions(TypedDict, total=False):
         After a pause it catches up for at most one second's worth.
     middleware: `async (message, call_next)` functions around the handler, the first outermost; see
         `partita.middleware`.
+    isolate_context: True: each message has its own context variables, so that what a handler or a
+        middleware sets is not seen by the next message; default False: they are the worker task's, which
+        goes on from message to message.
     to: a topic for the handler's result, which is published and acknowledged before the source
         message counts as handled; a result of None publishes nothing.
     start: where a partition without a commit begins, "earliest" (the default) or "latest".
@@ -55,6 +58,7 @@ class RouteOptions(TypedDict, total=False):
     retry: Retry
     rate: float
     middleware: Sequence[Callable[..., Awaitable[object]]]
+    isolate_context: bool
     dead_letter: str
     on_exhausted: Literal["park", "drop"]
     to: str
@@ -85,6 +89,7 @@ class RouteSettings:
     retry: Retry = Retry()
     rate: float | None = None
     middleware: Sequence[Callable[..., Awaitable[object]]] = ()
+    isolate_context: bool = False
     dead_letter: str | None = None
     on_exhausted: str = "park"
     to: str | None = None
@@ -102,7 +107,10 @@ class RouteSettings:
             f"key_from={self.key_from!r}: give a function of the message": self.key_from is None
             or callable(self.key_from),
             f"timeout={self.timeout!r}: give a number of seconds above 0": self.timeout is None
-            or 0 < self.timeout < math.inf,
+            or (is_number(self.timeout) and 0 < self.timeout < math.inf),
+            f"isolate_context={self.isolate_context!r}: give True or False": isinstance(
+                self.isolate_context, bool
+            ),
             f"retry={self.retry!r}: give a partita.Retry": isinstance(self.retry, Retry),
         }
         rate = None if self.rate is None else rate_problem(self.rate)
