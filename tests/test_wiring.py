@@ -148,3 +148,18 @@ def test_what_a_thread_raises_is_the_outcome_of_its_message(error: BaseException
     asyncio.run(scenario())
 
     assert calls == [b"1", b"1"]
+
+
+def test_a_letter_of_a_kind_that_nobody_handles_names_nobody() -> None:
+    """It goes to the topic of another handler, and must not be taken for that one's failure."""
+    router = Router()
+    router.handler("orders", kind="refund", dead_letter="orders.dlq")(handle)
+
+    async def scenario() -> None:
+        async with open_bus() as bus:
+            await bus.publish("orders", b"1", headers=[("type", b"sale")])
+            assert (await bus.run(router, burst=True)).failed == 1
+            (letter,) = [each async for each in bus.dead_letters("orders.dlq")]
+            assert (letter.handler, letter.reason) == ("(none)", "unroutable")
+
+    asyncio.run(scenario())

@@ -20,6 +20,7 @@ from partita.middleware.compose import compose
 from partita.middleware.rate_limit import RateLimit
 from partita.router import Route, by_group
 from partita.surroundings import isolated, keyed, ordering_key, publishing, timed
+from partita.telemetry.handling import Handling
 from partita.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -68,15 +69,17 @@ class Wiring:
             call = keyed(call, route.settings.key_from, self.backend.reader)
         holds = Holds()
         call = self.wrap(self._surround(call, route, group, holds), route)
-        if self.tracing is not None:
-            call = self.tracing.traced(call, self.backend.reader, group)
+        handling = None if self.tracing is None else self.tracing.handling(self.backend.reader, group)
+        if handling is not None:
+            call = handling.traced(call)
         if route.settings.isolate_context:
             call = isolated(call)
         settings, key_of = route.settings, ordering_key(route.settings, self.backend.reader)
         bound = BoundRoute(route.plan.name, call, settings.retry, settings.order, concurrency, key_of)
         bound.holds, bound.drop = holds, settings.on_exhausted == "drop"
+        bound.queued = None if handling is None else handling.queued
         if settings.dead_letter is not None:
-            bound.bury = self._burial(settings.dead_letter, route.plan.name, group)
+            bound.bury = self._burial(settings.dead_letter, group, handling)
         return bound
 
     def _surround(self, call: Call, route: Route, group: str, holds: Holds) -> Call:
@@ -91,20 +94,19 @@ class Wiring:
             call = RateLimit(settings.rate, reader, holds).around(call)
         return compose(settings.middleware, call, reader, holds, f"{group}/{route.plan.name}")
 
-    def _burial(self, topic: str, handler: str, group: str) -> Bury:
+    def _burial(self, topic: str, group: str, handling: Handling | None) -> Bury:
         reader = self.backend.reader
 
         async def bury(message: OpenMessage) -> None:
-            first, last = message.first, message.last
+            first, last, record = message.first, message.last, message.record
             assert first is not None and last is not None  # noqa: PT018 - it has failed
-            death = Death(handler, group, message.attempt, first, last)
-
-            def publish(record: object, attempt: int) -> Awaitable[object]:
-                return self.publish(topic, dead_letter(record, reader, death))
-
-            # In the message's own trace, so that the dead letter goes on with it.
-            call = publish if self.tracing is None else self.tracing.traced(publish, reader, group)
-            await call(message.record, message.attempt)
+            trace_id = None if handling is None else handling.trace_id(record)
+            death = Death(message.route.name, group, message.attempt, first, last, trace_id)
+            letter = dead_letter(record, reader, death)
+            if handling is None:
+                await self.publish(topic, letter)
+            else:
+                await handling.bury(record, topic, letter, self.publish)
 
         return bury
 

@@ -69,6 +69,25 @@ def test_messages_of_one_key_wait_for_each_other_and_other_keys_do_not() -> None
     assert handler.started == [b"a1", b"b1", b"c1", b"a2"]
 
 
+def test_only_a_message_that_must_wait_is_told_as_queued() -> None:
+    """Once, when it enters the lane of its key: whoever traces wants to know since when."""
+    handler, broker, queued = Gated(), ScriptedBroker(AT), list[int]()
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, handler, order="key") as running:
+            route = running.routes.only
+            assert route is not None
+            route.queued = lambda record: queued.append(READER.offset(record))
+            broker.member.feed_fetch(keyed(AT, 0, (b"a", b"1"), (b"a", b"2"), (b"b", b"3"), (b"c", b"4")))
+            await until(lambda: len(handler.started) == 3)
+            handler.let(b"1", b"2", b"3", b"4")
+            await until(lambda: len(handler.done) == 4)
+
+    run(scenario())
+
+    assert queued == [1]
+
+
 def test_without_an_order_nothing_waits() -> None:
     """Equal keys and all: a hundred in flight."""
     handler, broker = Gated(), ScriptedBroker(AT)

@@ -1,6 +1,8 @@
 """A message as a plain value, its reader, and a provider that keeps its spans in memory."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 import attrs
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -9,7 +11,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import SpanContext
 
+from partita import EventBus
+from partita.backends.memory import MemoryBackend, MemoryBroker
 from partita.core.ports import Headers, Outgoing, Receipt
+from partita.telemetry.handling import Call
 from partita.telemetry.tracing import Tracing
 
 RECEIPT = Receipt("orders", 2, 17, 1_700_000_000_000)
@@ -86,7 +91,11 @@ class Traced:
         self._exporter = InMemorySpanExporter()
         self.provider = TracerProvider(id_generator=Counting(), shutdown_on_exit=False)
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.tracing = Tracing(system, address, self.provider)
+        self.tracing = Tracing(system, address, self.provider, lambda: asyncio.get_running_loop().time())
+
+    def traced(self, call: Call) -> Call:
+        """*call* with spans, as a route of the group billing has them."""
+        return self.tracing.handling(LetterReader(), "billing").traced(call)
 
     @property
     def spans(self) -> Sequence[ReadableSpan]:
@@ -98,6 +107,28 @@ class Traced:
         """The one span there is."""
         (span,) = self.spans
         return span
+
+
+class TracedBus(EventBus):
+    """
+    A bus on memory whose spans can be looked at, in order of their ends.
+
+    Args:
+        partitions: of each topic.
+    """
+
+    def __init__(self, partitions: int = 1) -> None:
+        super().__init__(MemoryBackend(MemoryBroker(partitions), "memory://"))
+        self.traced = Traced("memory", "memory://")
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self._trace(self.traced.tracing)
+        return self
+
+    def named(self, name: str) -> Sequence[ReadableSpan]:
+        """The spans of one name."""
+        return [span for span in self.traced.spans if span.name == name]
 
 
 class Broker:

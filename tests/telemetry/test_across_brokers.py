@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping
 from itertools import pairwise
 
+import pytest
 from tests.telemetry.collector import collecting, run_script
 
 TWO_BROKERS = """
@@ -31,6 +32,40 @@ async def main():
         await kafka.publish(orders, b"one chair", headers=[("customer", b"7")])
         print((await kafka.run(first, group="charging", burst=True)).handled, file=sys.stderr)
         print((await nats.run(second, group="booking", burst=True)).handled, file=sys.stderr)
+
+asyncio.run(main())
+setup.shut_down(5.0)
+"""
+
+
+DEATH_AND_REPLAY = """
+import asyncio, os, sys
+from partita import Retry, Router, open_bus
+from partita_worker.telemetry import set_up
+
+setup = set_up(trace=True, environ=os.environ, write=sys.stdout.write)
+orders, dead = os.environ["ORDERS"], os.environ["BILLS"]
+
+def router(mended: bool) -> Router:
+    router = Router()
+
+    @router.handler(orders, retry=Retry(attempts=2, backoff=0.01), dead_letter=dead)
+    async def charge(order: bytes) -> None:
+        if not mended:
+            raise ValueError("no")
+
+    return router
+
+async def main():
+    async with open_bus(os.environ["BUS"]) as bus:
+        for topic in (orders, dead):
+            await bus.create_topic(topic, partitions=1)
+        await bus.publish(orders, b"one chair")
+        print((await bus.run(router(mended=False), group=orders, burst=True)).failed, file=sys.stderr)
+        print((await bus.dead_letters(dead).replay()).replayed, file=sys.stderr)
+        print((await bus.run(router(mended=True), group=orders, burst=True)).handled, file=sys.stderr)
+        for topic in (orders, dead):
+            await bus.delete_topic(topic)
 
 asyncio.run(main())
 setup.shut_down(5.0)
@@ -67,3 +102,29 @@ def test_publish_kafka_handler_nats_handler_is_one_trace(kafka: str, nats: str) 
     assert [f"{'  ' * depth}{name}" for depth, name in enumerate(chain, 1)] == [
         line[: line.index(name) + len(name)] for line, name in zip(tree[1:], chain, strict=True)
     ]
+
+
+@pytest.mark.parametrize("system", ["kafka", "nats"])
+def test_death_and_replay_across_a_broker_are_one_trace(system: str, request: pytest.FixtureRequest) -> None:
+    """Both attempts below the publish, the letter below the second, its replay below the letter."""
+    topics = names()
+    address = request.getfixturevalue(system)
+    send = "send" if system == "kafka" else "publish"
+
+    printed, told = run_script(DEATH_AND_REPLAY, {**topics, "BUS": f"{system}://{address}"})
+
+    head, *tree = [line for line in printed.splitlines() if line]
+    assert told.splitlines()[-3:] == ["1", "1", "1"]
+    assert head.startswith("trace ")
+    orders, dead = topics["ORDERS"], topics["BILLS"]
+    expected = [
+        (1, f"{send} {orders}", "ok"),
+        (2, f"process {orders}", "error ValueError"),
+        (2, f"process {orders}", "error ValueError, attempt 2"),
+        (3, f"{send} {dead}", "ok, dead letter"),
+        (4, f"{send} {orders}", "ok"),
+        (5, f"process {orders}", "ok"),
+    ]
+    for line, (depth, name, outcome) in zip(tree, expected, strict=True):
+        assert line.startswith(f"{'  ' * depth}{name} ")
+        assert line.endswith(f" ms  {outcome}")

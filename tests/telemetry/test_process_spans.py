@@ -6,7 +6,7 @@ import traceback
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
-from tests.telemetry.fakes import Broker, Letter, LetterReader, Traced, identity
+from tests.telemetry.fakes import Broker, Letter, Traced, identity
 
 from partita.core.ports import Outgoing
 from partita.telemetry import semconv
@@ -19,7 +19,7 @@ async def _handle(record: object, attempt: int) -> object:
 def test_call_is_one_consumer_span_with_the_present_names() -> None:
     """The span of a call says which message of which partition and group it handled."""
     traced, letter = Traced(), Letter(key=b"secret-key", headers=[("secret-name", b"secret")])
-    call = traced.tracing.traced(_handle, LetterReader(), "billing")
+    call = traced.traced(_handle)
 
     async def scenario() -> object:
         return await call(letter, 1)
@@ -45,7 +45,7 @@ def test_call_is_one_consumer_span_with_the_present_names() -> None:
 def test_later_attempt_is_told_and_so_is_a_tombstone() -> None:
     """A retry is a span of its own that says which attempt it was."""
     traced = Traced()
-    call = traced.tracing.traced(_handle, LetterReader(), "billing")
+    call = traced.traced(_handle)
 
     async def scenario() -> None:
         await call(Letter(), 1)
@@ -67,7 +67,7 @@ def test_trace_runs_from_publish_over_the_handler_to_its_own_publish() -> None:
 
     async def scenario() -> None:
         await traced.tracing.publish("orders", Outgoing(b"v"), first.publish)
-        call = traced.tracing.traced(forward, LetterReader(), "billing")
+        call = traced.traced(forward)
         await call(Letter(headers=first.headers), 1)
 
     asyncio.run(scenario())
@@ -86,7 +86,7 @@ def test_trace_runs_from_publish_over_the_handler_to_its_own_publish() -> None:
 def test_message_without_context_starts_a_trace_of_its_own() -> None:
     """What surrounds the worker's start is not the parent of every message it ever handles."""
     traced = Traced()
-    call = traced.tracing.traced(_handle, LetterReader(), "billing")
+    call = traced.traced(_handle)
     tracer = traced.provider.get_tracer("user")
 
     async def scenario() -> None:
@@ -127,7 +127,7 @@ def test_raising_handler_ends_its_span_and_restores_the_context(
         raise error
 
     async def scenario() -> None:
-        call = traced.tracing.traced(fail, LetterReader(), "billing")
+        call = traced.traced(fail)
         before = trace.get_current_span()
         with pytest.raises(type(error)) as raised:
             await call(Letter(), 1)
@@ -153,7 +153,7 @@ def test_cancelled_handler_ends_its_span() -> None:
         return None
 
     async def scenario() -> None:
-        call = traced.tracing.traced(hang, LetterReader(), "billing")
+        call = traced.traced(hang)
         task = asyncio.ensure_future(call(Letter(), 1))
         await running.wait()
         task.cancel()
@@ -180,7 +180,7 @@ def test_error_that_cannot_be_told_still_goes_on_as_itself() -> None:
 
     async def scenario() -> None:
         with pytest.raises(Mute) as raised:
-            await traced.tracing.traced(fail, LetterReader(), "billing")(Letter(), 1)
+            await traced.traced(fail)(Letter(), 1)
         assert raised.value is error
 
     asyncio.run(scenario())
@@ -197,7 +197,7 @@ def test_tracing_adds_one_frame_above_the_handler() -> None:
         return [frame.name for frame in traceback.extract_stack()]
 
     async def scenario() -> object:
-        return await traced.tracing.traced(fail, LetterReader(), "billing")(Letter(), 1)
+        return await traced.traced(fail)(Letter(), 1)
 
     names = asyncio.run(scenario())
 
@@ -215,7 +215,7 @@ def test_two_handlers_at_once_keep_their_own_spans() -> None:
         return await traced.tracing.publish("bills", Outgoing(b"b"), broker.publish)
 
     async def scenario() -> None:
-        call = traced.tracing.traced(forward, LetterReader(), "billing")
+        call = traced.traced(forward)
         await asyncio.gather(call(Letter(offset=1), 1), call(Letter(offset=2), 1))
 
     asyncio.run(scenario())
@@ -234,7 +234,7 @@ def test_unsampled_message_makes_no_span_and_its_context_goes_on() -> None:
         return await traced.tracing.publish("bills", Outgoing(b"b"), broker.publish)
 
     async def scenario() -> None:
-        call = traced.tracing.traced(forward, LetterReader(), "billing")
+        call = traced.traced(forward)
         await call(Letter(headers=[("traceparent", unsampled)]), 1)
 
     asyncio.run(scenario())

@@ -43,6 +43,32 @@ def test_trace_is_printed_as_a_tree_of_aligned_lines() -> None:
     )
 
 
+def test_waits_dead_letters_and_batches_are_told() -> None:
+    """What kept a message, where it ended, and whose messages a batch held."""
+    spans = [
+        FinishedSpan(1, None, "a", "consumer", 0, MS, attributes={"partita.attempt": 2}, waited=0.0125),
+        FinishedSpan(2, 1, "b", "producer", 0, MS, attributes={"partita.dead_letter": True}),
+        FinishedSpan(
+            3, 1, "c", "consumer", 0, MS, attributes={"messaging.batch.message_count": 9}, linked=[1, 1, 2]
+        ),
+        FinishedSpan(4, 1, "d", "consumer", 0, MS, attributes={"messaging.batch.message_count": 2}),
+        FinishedSpan(
+            5, 1, "e", "consumer", 0, MS, attributes={"messaging.batch.message_count": 4}, linked=[1, 2, 3, 4]
+        ),
+    ]
+
+    text = render(TracePart(TRACE, spans))
+
+    one, two, three = (f"{number:032x}" for number in (1, 2, 3))
+    assert [line.partition("ok, ")[2] for line in text.splitlines()[1:]] == [
+        "attempt 2, waited 12.50 ms",
+        "dead letter",
+        f"9 messages of {one} {two}",
+        "2 messages",
+        f"4 messages of {one} {two} {three} ...",
+    ]
+
+
 def test_parent_of_another_process_is_named_at_a_root() -> None:
     """A trace that began elsewhere is still a tree here, and says where it hangs."""
     text = render(TracePart(TRACE, [_span(2, 0xF067AA0BA902B7), _span(3, 2)]))
@@ -147,7 +173,13 @@ def test_traces_that_never_end_are_forgotten_from_the_oldest_on() -> None:
     assert [part.trace_id for part in book.due(1.0)] == [0]
 
 
-@pytest.mark.parametrize("name", ["SYSTEM", "PARTITION", "ATTEMPT", "ERROR_TYPE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("SYSTEM", "PARTITION", "ATTEMPT", "ERROR_TYPE"),
+        *("DEAD_LETTER", "BATCH_COUNT", "WAITED_EVENT", "WAITED_SECONDS"),
+    ],
+)
 def test_tree_reads_the_names_that_are_emitted(name: str) -> None:
     """The worker may not reach into the framework, so this holds the two lists of names together."""
     assert getattr(tracetree, name) == getattr(semconv, name)

@@ -8,7 +8,15 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode
 
-from partita_worker.tracetree import QUIET_SECONDS, FinishedSpan, TraceBook, TracePart, render
+from partita_worker.tracetree import (
+    QUIET_SECONDS,
+    WAITED_EVENT,
+    WAITED_SECONDS,
+    FinishedSpan,
+    TraceBook,
+    TracePart,
+    render,
+)
 
 JOIN_SECONDS = 5.0
 
@@ -122,4 +130,14 @@ def finished_span(span: ReadableSpan) -> FinishedSpan:
         end=span.end_time or 0,
         failed=span.status.status_code is StatusCode.ERROR,
         attributes=dict(span.attributes or {}),
+        waited=_waited(span),
+        linked=[link.context.trace_id for link in span.links],
     )
+
+
+def _waited(span: ReadableSpan) -> float | None:
+    for event in span.events:
+        seconds = (event.attributes or {}).get(WAITED_SECONDS)
+        if event.name == WAITED_EVENT and isinstance(seconds, float):
+            return seconds
+    return None

@@ -14,12 +14,17 @@ MOST_SPANS = 10_000
 MOST_TRACES = 10_000
 MOST_PRINTED = 100
 WIDEST_LABEL = 60
+LINKS_PRINTED = 3
 
 # What a line shows; the framework is what emits them.
 SYSTEM = "messaging.system"
 PARTITION = "messaging.destination.partition.id"
 OFFSETS = ("messaging.kafka.offset", "messaging.nats.sequence", "partita.offset")
 ATTEMPT = "partita.attempt"
+DEAD_LETTER = "partita.dead_letter"
+BATCH_COUNT = "messaging.batch.message_count"
+WAITED_EVENT = "partita.waited"
+WAITED_SECONDS = "partita.waited.seconds"
 ERROR_TYPE = "error.type"
 
 
@@ -37,6 +42,8 @@ class FinishedSpan:
         end: nanoseconds since 1970.
         failed: whether its status is an error.
         attributes: of the span.
+        waited: seconds that its message has waited for others before.
+        linked: the traces that it links.
     """
 
     span_id: int
@@ -47,6 +54,8 @@ class FinishedSpan:
     end: int
     failed: bool = False
     attributes: Mapping[str, object] = attrs.field(factory=dict)
+    waited: float | None = None
+    linked: Sequence[int] = ()
 
 
 @attrs.frozen
@@ -92,26 +101,40 @@ def render(part: TracePart) -> str:
 def _walk(part: TracePart) -> Iterator[tuple[int, FinishedSpan]]:
     here = {span.span_id for span in part.spans}
     children: dict[int | None, list[FinishedSpan]] = defaultdict(list)
-    for span in sorted(part.spans, key=lambda span: span.start, reverse=True):
+    for span in sorted(part.spans, key=lambda span: span.start):
         children[span.parent_id if span.parent_id in here else None].append(span)
-    waiting = [(0, span) for span in children[None]]
+    waiting = [(0, span) for span in reversed(children[None])]
     while waiting:
         depth, span = waiting.pop()
         yield depth, span
-        waiting.extend((depth + 1, child) for child in children.get(span.span_id, ()))
+        waiting.extend((depth + 1, child) for child in reversed(children.get(span.span_id, ())))
 
 
 def _cells(span: FinishedSpan) -> list[str]:
     told = span.attributes
     offset = next((f"@{told[name]}" for name in OFFSETS if name in told), "")
-    attempt = f", attempt {told[ATTEMPT]}" if ATTEMPT in told else ""
     return [
         span.kind,
         _printable(str(told.get(SYSTEM, "-"))),
         _printable(f"{told.get(PARTITION, '')}{offset}") or "-",
         f"{(span.end - span.start) / 1e6:.2f} ms",
-        _outcome(span) + attempt,
+        ", ".join([_outcome(span), *_details(span)]),
     ]
+
+
+def _details(span: FinishedSpan) -> Iterator[str]:
+    told = span.attributes
+    if ATTEMPT in told:
+        yield f"attempt {told[ATTEMPT]}"
+    if span.waited is not None:
+        yield f"waited {span.waited * 1e3:.2f} ms"
+    if told.get(DEAD_LETTER):
+        yield "dead letter"
+    if BATCH_COUNT in told:
+        traces = [f"{each:032x}" for each in dict.fromkeys(span.linked)]
+        more = ["..."] if len(traces) > LINKS_PRINTED else []
+        of = f" of {' '.join(traces[:LINKS_PRINTED] + more)}" if traces else ""
+        yield f"{told[BATCH_COUNT]} messages{of}"
 
 
 def _outcome(span: FinishedSpan) -> str:

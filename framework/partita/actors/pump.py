@@ -224,6 +224,8 @@ class Pump:
         message = OpenMessage(partition, worker.record, route, key)
         worker.record = partition.record = None
         partition.enter(message, lane)
+        if route.queued is not None:
+            route.queued(message.record)
         if lane is None:
             route.waiting.append(message)
         if partition.readable:

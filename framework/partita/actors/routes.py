@@ -36,6 +36,7 @@ class BoundRoute:
         bury: publishes a message without attempts left as a dead letter; None: it is parked.
         drop: a message without attempts left is dropped, counted and logged.
         holds: its calls that wait before their handler.
+        queued: told of a record that must wait for others; None without tracing.
 
     Attributes:
         unfinished: calls that are suspended, or whose message waits for its next attempt.
@@ -51,6 +52,7 @@ class BoundRoute:
     bury: "Bury | None" = None
     drop: bool = False
     holds: Holds = attrs.field(factory=Holds)
+    queued: Callable[[object], None] | None = None
     unfinished: int = attrs.field(default=0, init=False)
     waiting: "deque[OpenMessage]" = attrs.field(factory=deque, init=False)
 
