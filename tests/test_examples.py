@@ -18,6 +18,21 @@ OUTPUT = {
         "the last order is orders/0@4",
         "healthy: True",
     ],
+    "ordered_by_key": [
+        "ada: payment failed; her parcel waits for the next attempt, bob and cem do not",
+        *(f"{name}: cart, address, payment, parcel" for name in ("bob", "cem", "ada")),
+        "handled 12, failed 0, 3 at once",
+    ],
+    "retry_and_dead_letter": [
+        "chair: charged 40 at attempt 1",
+        "table: the bank is away",
+        "table: charged 120 at attempt 2",
+        "handled 2, failed 1",
+        "dead letter of orders/0@2 in charge: KeyError b'lamp' after 1 attempt",
+        "replayed 1",
+        "lamp: charged 15 at attempt 1",
+        "handled 1, failed 0",
+    ],
 }
 
 
