@@ -26,7 +26,8 @@ class MemoryBroker:
         self.default_partitions = partitions
         self._topics: dict[str, list[Log]] = {}
         self._groups: dict[str, Group] = {}
-        self._watchers: defaultdict[TopicPartition, set[Callable[[], None]]] = defaultdict(set)
+        # By age and not in a set, whose order is another one in each process.
+        self._watchers: defaultdict[TopicPartition, dict[Callable[[], None], None]] = defaultdict(dict)
         self._keyless = 0
 
     @property
@@ -107,8 +108,8 @@ class MemoryBroker:
 
     def watch(self, partition: TopicPartition, wake: Callable[[], None]) -> None:
         """Call *wake* for each message stored in *partition*."""
-        self._watchers[partition].add(wake)
+        self._watchers[partition][wake] = None
 
     def unwatch(self, partition: TopicPartition, wake: Callable[[], None]) -> None:
         """No longer call *wake*."""
-        self._watchers[partition].discard(wake)
+        self._watchers[partition].pop(wake, None)

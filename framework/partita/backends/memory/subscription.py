@@ -34,7 +34,7 @@ class MemorySubscription:
     async def start(self, listener: AssignmentListener) -> None:
         """Join the group."""
         self.listener = listener
-        for topic in self.membership.topics:
+        for topic in sorted(self.membership.topics):
             self._broker.ensure(topic)
         self._group.join(self)
 
