@@ -16,7 +16,7 @@ from tests.backends.kafka.test_subscription import polling
 
 from partita.backends.kafka.assignors import sticky_assignor
 from partita.backends.kafka.backend import KafkaBackend
-from partita.backends.kafka.client import tell_the_generation
+from partita.backends.kafka.coordination import tell_the_generation
 from partita.backends.kafka.settings import kafka_settings
 from partita.backends.kafka.subscription import KafkaSubscription
 from partita.core.ports import TopicPartition

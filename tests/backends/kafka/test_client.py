@@ -22,6 +22,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 
 from partita.backends.kafka import client
 from partita.backends.kafka.calls import begin, leave
+from partita.backends.kafka.coordination import heed_errors_of_the_group
 from partita.backends.kafka.probing import PRIVATE, probe
 from partita.core.errors import SettingsError
 from partita.core.ports import Commit, TopicPartition
@@ -288,7 +289,7 @@ def test_a_group_that_cannot_answer_is_not_one_that_never_committed(
     """Or its members would read everything from the start again, or skip it."""
     refusal, answer = SimpleNamespace(error_code=code), SimpleNamespace(error_code=0)
     coordinator = Answering(refusal, answer, "another answer")
-    client.heed_errors_of_the_group(SimpleNamespace(_coordinator=coordinator))
+    heed_errors_of_the_group(SimpleNamespace(_coordinator=coordinator))
     question = OffsetFetchRequest("g", [("t", [0])])
 
     with pytest.raises(seen):

@@ -1,5 +1,5 @@
 """
-Starting and ending aiokafka's clients within a bounded time; all that is done with their private names.
+Starting and ending aiokafka's clients within a bounded time, and what is asked of them by private names.
 
 Only a client that is being thrown away has its tasks cancelled.
 """
@@ -16,14 +16,10 @@ from aiokafka.errors import (
     IllegalGenerationError,
     KafkaConnectionError,
     KafkaError,
-    NoError,
-    NotCoordinatorForGroupError,
     OffsetMetadataTooLargeError,
     RebalanceInProgressError,
     UnknownMemberIdError,
-    for_code,
 )
-from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from partita.backends.kafka.calls import begin, ended, leave
@@ -217,48 +213,6 @@ async def _commit_once(coordinator: Any, generation: int, wanted: Mapping[Any, A
         if coordinator.generation != generation:
             raise CommitFailedError
         await coordinator._do_commit_offsets(None, wanted)
-
-
-def heed_errors_of_the_group(consumer: Client) -> None:
-    """
-    Have the client ask again for committed offsets while the group cannot answer.
-
-    It looks for errors at the partitions only (0.14; the like of pykafka issue 958), but answers from
-    version 2 on tell those of the group elsewhere and name no partition. While a restarted coordinator
-    loads (seen on 4.4) a group would pass for one that never committed: all is read again, or skipped.
-    """
-    coordinator = consumer._coordinator
-    send = coordinator._send_req
-
-    async def send_and_check(request: Any) -> Any:
-        answer = await send(request)
-        if isinstance(request, OffsetFetchRequest):
-            error = for_code(getattr(answer, "error_code", 0))
-            if error is NotCoordinatorForGroupError:
-                coordinator.coordinator_dead()
-            if error is not NoError:
-                raise error
-        return answer
-
-    coordinator._send_req = send_and_check
-
-
-def tell_the_generation(consumer: Client) -> None:
-    """
-    Have the assignor told each generation of the group, by which it knows newer claims from older ones.
-
-    It can be told, but the client never does (aiokafka issue 1176, 0.14).
-    """
-    coordinator = consumer._coordinator
-    on_join_complete = coordinator._on_join_complete
-
-    async def tell_and_join(generation: int, member_id: str, protocol: str, assignment: bytes) -> None:
-        assignor = coordinator._lookup_assignor(protocol)
-        if hasattr(assignor, "on_generation_assignment"):
-            assignor.on_generation_assignment(generation)
-        await on_join_complete(generation, member_id, protocol, assignment)
-
-    coordinator._on_join_complete = tell_and_join
 
 
 async def committed(consumer: Client, partitions: Iterable[PortPartition]) -> Mapping[PortPartition, Commit]:

@@ -1,5 +1,5 @@
 """
-What is looked at before the client is used: its private names, which `client` works with, and its loggers.
+What is looked at before the client is used: its private names, which are used here, and its loggers.
 """
 
 import logging
@@ -33,6 +33,7 @@ PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
             "coordinator_dead",
             "_send_req",
             "_on_join_complete",
+            "_do_rejoin_group",
             "_lookup_assignor",
             "_commit_lock",
             "_do_commit_offsets",

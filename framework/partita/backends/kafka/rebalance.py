@@ -8,6 +8,7 @@ from aiokafka import ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 
 from partita.backends.kafka.calls import begin, ended, leave
+from partita.backends.kafka.rivals import Rivals
 from partita.core.ports import AssignmentListener, Membership, TopicPartition
 
 # The client's callback ends a little before the broker would throw the member out.
@@ -77,6 +78,7 @@ class RebalanceForwarder(ConsumerRebalanceListener):
         listener: who is told.
         is_member: whether the broker still knows this member.
         rebalance_timeout: seconds after which the broker throws out a member that has not answered.
+        rivals: told of each assignment and each loss.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class RebalanceForwarder(ConsumerRebalanceListener):
         listener: AssignmentListener,
         is_member: Callable[[], bool],
         rebalance_timeout: float,
+        rivals: Rivals,
     ) -> None:
+        self._rivals = rivals
         self._owned = owned
         self._listener = listener
         self._is_member = is_member
@@ -94,6 +98,7 @@ class RebalanceForwarder(ConsumerRebalanceListener):
     def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
         """The client's event; passed on as `assigned`."""
         partitions = frozenset(TopicPartition(*each) for each in assigned)
+        self._rivals.assigned(asyncio.get_running_loop().time())
         self._owned.take(partitions)
         self._tell(self._listener.assigned, partitions)
 
@@ -104,6 +109,7 @@ class RebalanceForwarder(ConsumerRebalanceListener):
         partitions = self._owned.partitions
         if not self._is_member():
             self._owned.drop()
+            self._rivals.lost(asyncio.get_running_loop().time())
             if partitions:
                 self._tell(self._listener.lost, partitions)
             return

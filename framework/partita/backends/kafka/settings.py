@@ -127,6 +127,11 @@ class KafkaSettings:
         patience = float(self.producer()["request_timeout_ms"]) / 1000
         return self.deadlines.start + patience * (len(self.servers) - 1)
 
+    @property
+    def instance(self) -> str | None:
+        """The `group_instance_id`: who has one keeps its place in the group over a quick restart."""
+        return self.options.get("group_instance_id")
+
     def consumer(self, membership: Membership) -> dict[str, Any]:
         """What `AIOKafkaConsumer` is given for a membership."""
         given = {"client_id": membership.name, **self._for(AIOKafkaConsumer, _CONSUMER)}

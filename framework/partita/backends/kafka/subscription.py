@@ -7,14 +7,15 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import IllegalStateError, KafkaTimeoutError
 
-from partita.backends.kafka import client
+from partita.backends.kafka import client, coordination
 from partita.backends.kafka.calls import Calls, begin, ended, leave
 from partita.backends.kafka.held import Held, size_of
 from partita.backends.kafka.offsets import Commits
 from partita.backends.kafka.probing import probe
 from partita.backends.kafka.rebalance import Matcher, Ownership, RebalanceForwarder
+from partita.backends.kafka.rivals import Rivals
 from partita.backends.kafka.settings import KafkaSettings
-from partita.core.errors import Closed, TopicMissing
+from partita.core.errors import Closed, SettingsError, TopicMissing
 from partita.core.ports import AssignmentListener, Commit, Fetch, Membership, TopicPartition
 
 # Asking for this keeps the client's poll clock going while nothing is wanted; asking for no partition
@@ -50,6 +51,7 @@ class KafkaSubscription:
         self._commits = Commits(self._owned, self._calls, settings.deadlines.request)
         self._fetching: asyncio.Task[tuple[int, list[Fetch]]] | None = None
         self._held = Held(self._owned)
+        self._rivals = Rivals(settings.consumer(membership)["session_timeout_ms"] / 1000)
 
     async def start(self, listener: AssignmentListener) -> None:
         """
@@ -74,8 +76,8 @@ class KafkaSubscription:
             # Also when cancelled: the consumer is connected, and nobody else knows of it.
             leave(begin(client.end(consumer, self._settings.deadlines.close)))
             raise
-        client.heed_errors_of_the_group(consumer)
-        client.tell_the_generation(consumer)
+        coordination.heed_errors_of_the_group(consumer)
+        coordination.tell_the_generation(consumer)
         self._consumer = consumer
         self._join(consumer, listener)
 
@@ -93,8 +95,10 @@ class KafkaSubscription:
     def _join(self, consumer: client.Client, listener: AssignmentListener) -> None:
         rebalance_timeout = self._settings.consumer(self.membership)["rebalance_timeout_ms"] / 1000
         forwarder = RebalanceForwarder(
-            self._owned, listener, lambda: client.is_member(consumer), rebalance_timeout
+            self._owned, listener, lambda: client.is_member(consumer), rebalance_timeout, self._rivals
         )
+        if self._settings.instance is not None:
+            coordination.rejoin_unless(consumer, lambda: self._rivals.taken)
         if self.membership.patterns:
             client.subscribe_matching(consumer, Matcher(self.membership), forwarder)
         else:
@@ -106,9 +110,15 @@ class KafkaSubscription:
 
         Raises:
             Closed: the subscription is not open.
+            SettingsError: another member has joined under the same `group_instance_id`.
             Exception: the client's own error; close this subscription then.
         """
         consumer, loop = self._running(), asyncio.get_running_loop()
+        if self._rivals.taken and self._settings.instance is not None:
+            raise SettingsError(
+                f"another member of the group {self.membership.group!r} has the same "
+                f"group_instance_id={self._settings.instance!r}; give each member an id of its own"
+            )
         deadline = loop.time() + timeout
         while not (at_hand := self._held.take(closed)) and not self._closed.is_set():
             remaining = max(0.0, deadline - loop.time())
