@@ -9,13 +9,14 @@ from typing import Annotated, Optional
 
 import pytest
 from aiokafka import ConsumerRecord
-from anyio import CapacityLimiter
 from tests.simulated import run
 
 from partita import Context, DecodeError, Message, Receipt, RouteError
+from partita.actors.threads import ThreadPool
 from partita.backends.memory.records import MemoryReader, MemoryRecord
+from partita.calls import bind_handler
 from partita.core.ports import Outgoing
-from partita.handlers import Handler, bind_handler, plan_handler
+from partita.handlers import Handler, plan_handler
 from partita.message import Scope
 
 HERE = re.escape(__file__)
@@ -32,9 +33,13 @@ def outcome_of(function: Handler, record: MemoryRecord = RECORD, *, threads: int
     """What *function* returns for *record* on its second attempt."""
 
     async def scenario() -> object:
-        limiter = CapacityLimiter(threads) if threads else None
+        pool = ThreadPool("handler", threads) if threads else None
         scope = Scope("billing", "state", publish)
-        return await bind_handler(plan_handler(function), MemoryReader(), scope, limiter)(record, 2)
+        try:
+            return await bind_handler(plan_handler(function), MemoryReader(), scope, pool)(record, 2)
+        finally:
+            if pool is not None:
+                await pool.close()
 
     return asyncio.run(scenario())
 

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from tests.faulty import FaultyBackend
 
-from partita import RouteError, Router, Unroutable, open_bus
+from partita import Context, Retry, RouteError, Router, Unroutable, open_bus
 from partita.backends.memory.records import MemoryRecord
 from partita.core.ports import Membership, Outgoing, Receipt
 from partita.wiring import GroupPlan, Wiring, plan_groups
@@ -124,6 +124,69 @@ def test_a_thread_that_hangs_does_not_hold_up_the_end() -> None:
             go.set()
 
     asyncio.run(scenario())
+
+
+def test_a_thread_past_its_timeout_is_a_failure_and_another_takes_the_next_attempt() -> None:
+    """The late result of the first attempt changes nothing."""
+    router, go, attempts = Router(), threading.Event(), list[int]()
+
+    @router.handler("orders", timeout=0.02, concurrency=2, retry=Retry(attempts=2, backoff=0.0))
+    def blocking(value: bytes, context: Context) -> None:
+        attempts.append(context.attempt)
+        if context.attempt == 1:
+            go.wait(timeout=10)
+
+    async def scenario() -> None:
+        async with open_bus() as bus:
+            await bus.publish("orders", b"1")
+            summary = await bus.run(router, burst=True)
+            assert (summary.handled, summary.failed) == (1, 0)
+            go.set()
+
+    asyncio.run(scenario())
+
+    assert attempts == [1, 2]
+
+
+def test_messages_wait_with_no_attempt_spent_while_every_thread_hangs() -> None:
+    """Health says why, a thread that returns lets them go on, and a drain is not held up."""
+    router, handled = Router(), list[tuple[bytes, int]]()
+    go = [threading.Event(), threading.Event()]
+
+    @router.handler("orders", timeout=0.02, concurrency=1, retry=Retry(attempts=2, backoff=0.0))
+    def blocking(value: bytes, context: Context) -> None:
+        handled.append((value, context.attempt))
+        if context.attempt == 1:
+            go[int(value)].wait(timeout=10)
+
+    async def scenario() -> None:
+        async with open_bus("memory://?partitions=1") as bus:
+            await bus.publish("orders", b"0")
+            await bus.publish("orders", b"1")
+            running = asyncio.create_task(bus.run(router))
+
+            async def stalled(waits: bool) -> None:
+                async with asyncio.timeout(10):
+                    while ("pool" in str((await bus.health_check()).parts)) is not waits:
+                        await asyncio.sleep(0.005)
+
+            await stalled(True)
+            part = next(part for name, part in (await bus.health_check()).parts.items() if "pool" in name)
+            assert "1 calls of" in part.reason
+            assert (part.healthy, handled) == (False, [(b"0", 1)])
+            go[0].set()
+            async with asyncio.timeout(10):
+                while (b"1", 1) not in handled:
+                    await asyncio.sleep(0.005)
+            await stalled(True)
+            await bus.drain()
+            summary = await running
+            assert (summary.handled, summary.failed, summary.abandoned) == (1, 0, 0)
+            go[1].set()
+
+    asyncio.run(scenario())
+
+    assert handled == [(b"0", 1), (b"0", 2), (b"1", 1)]
 
 
 @pytest.mark.parametrize(

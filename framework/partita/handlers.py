@@ -1,9 +1,7 @@
 """
 How a function is called, decided once when it is decorated.
 
-A handler's annotations say what it wants. What comes out is a plan, and later a `Call`: a plain function
-of the client's record and the attempt that returns the handler's own coroutine, so that nothing stands
-between the pump and the handler.
+A handler's annotations say what it wants. What comes out is a plan; `calls.py` makes a call of it.
 """
 
 import inspect
@@ -12,16 +10,12 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from functools import partial
 
-import anyio.to_thread
 import attrs
-from anyio import CapacityLimiter
 
-from partita.core.errors import DecodeError, RouteError
-from partita.core.ports import RecordReader
-from partita.message import Context, Message, Scope
+from partita.core.errors import RouteError
+from partita.message import Context, Message
 
 Call = Callable[[object, int], Awaitable[object]]
-Argument = Callable[[object, int], object]
 Handler = Callable[..., object]
 
 RECORD_TYPES = frozenset(
@@ -170,101 +164,3 @@ def _want(hint: object) -> tuple[Want, str] | None:
         return plain[base], ""
     dotted = f"{getattr(base, '__module__', '')}.{getattr(base, '__qualname__', '')}"
     return (Want.RECORD, dotted) if dotted in RECORD_TYPES else None
-
-
-def bind_handler(
-    plan: HandlerPlan, reader: RecordReader, scope: Scope, limiter: CapacityLimiter | None
-) -> Call:
-    """
-    The call of a handler on one backend.
-
-    Args:
-        plan: what the handler wants.
-        reader: reads the backend's records.
-        scope: what its context shares.
-        limiter: for a handler that runs in threads, how many at once; None: it runs inline.
-
-    Raises:
-        RouteError: the handler wants another client's record.
-    """
-    function = _awaitable(plan, limiter)
-    arguments = [_argument(each, plan, reader, scope) for each in plan.parameters]
-    keywords = [each.name for each in plan.parameters if each.keyword]
-    if not arguments:
-        return lambda record, attempt: function()
-    if len(arguments) == 1 and not keywords:
-        if plan.parameters[0].want is Want.RECORD:
-            return lambda record, attempt: function(record)
-        only = arguments[0]
-        return lambda record, attempt: function(only(record, attempt))
-    split = len(arguments) - len(keywords)
-
-    def call(record: object, attempt: int) -> Awaitable[object]:
-        values = [argument(record, attempt) for argument in arguments]
-        return function(*values[:split], **dict(zip(keywords, values[split:], strict=True)))
-
-    return call
-
-
-def _awaitable(plan: HandlerPlan, limiter: CapacityLimiter | None) -> Callable[..., Awaitable[object]]:
-    if limiter is not None:
-        return _in_thread(plan.function, limiter)
-    return (
-        _on_loop(plan.function)
-        if plan.blocking
-        else typing.cast("Callable[..., Awaitable[object]]", plan.function)
-    )  # an `async def`, as the plan found
-
-
-def _on_loop(function: Handler) -> Callable[..., Awaitable[object]]:
-    async def call(*args: object, **kwargs: object) -> object:
-        result = function(*args, **kwargs)
-        return await result if inspect.isawaitable(result) else result
-
-    return call
-
-
-def _in_thread(function: Handler, limiter: CapacityLimiter) -> Callable[..., Awaitable[object]]:
-    async def call(*args: object, **kwargs: object) -> object:
-        # Abandoned on cancel: a thread cannot be stopped, and a drain must not wait for one that hangs.
-        result = await anyio.to_thread.run_sync(
-            partial(function, *args, **kwargs), limiter=limiter, abandon_on_cancel=True
-        )
-        # An `async def` behind a plain decorator looks like a `def`; what it was called for is still to do.
-        return await result if inspect.isawaitable(result) else result
-
-    return call
-
-
-def _argument(parameter: Parameter, plan: HandlerPlan, reader: RecordReader, scope: Scope) -> Argument:
-    match parameter.want:
-        case Want.VALUE:
-            return _value(plan, reader)
-        case Want.NULLABLE_VALUE:
-            return lambda record, attempt: reader.value(record)
-        case Want.MESSAGE:
-            return lambda record, attempt: Message(record, reader)
-        case Want.CONTEXT:
-            return lambda record, attempt: Context(record, reader, scope, attempt)
-        case Want.RECORD:
-            if parameter.record_type != reader.record_type:
-                raise RouteError(
-                    f"{plan.where}: parameter {parameter.name!r} wants {parameter.record_type}, but "
-                    f"this bus hands out {reader.record_type}; ask for Message to run on any bus"
-                )
-            return lambda record, attempt: record
-
-
-def _value(plan: HandlerPlan, reader: RecordReader) -> Argument:
-    read = reader.value
-
-    def value(record: object, attempt: int) -> bytes:
-        payload = read(record)
-        if payload is None:
-            raise DecodeError(
-                f"{plan.name} wants bytes, and this message has a null value; annotate the "
-                "parameter with bytes | None to take those too"
-            )
-        return payload
-
-    return value

@@ -59,6 +59,7 @@ class Subscription:
             )
             for plan in plans
         ]
+        self._pools = [pool for plan in plans for pool in plan.pools]
         for consumer in self.consumers:
             self._supervisor.add(f"consumer {consumer.name}", consumer.run)
         self._stop = anyio.Event()
@@ -91,8 +92,14 @@ class Subscription:
 
     @property
     def parts(self) -> dict[str, Part]:
-        """The health of each consumer, and of each partition with a parked message."""
-        return {name: part for each in self.consumers for name, part in each.parts.items()}
+        """The health of each consumer, partition with a parked message, and pool that starts no calls."""
+        parts = {name: part for each in self.consumers for name, part in each.parts.items()}
+        now = anyio.current_time()
+        for pool in self._pools:
+            if pool.stall.reason is not None:
+                told = Part(healthy=False, reason=pool.stall.reason, since=now - pool.stall.since)
+                parts[f"pool {pool.name}"] = told
+        return parts
 
     @property
     def summary(self) -> Summary:
@@ -176,6 +183,8 @@ class Subscription:
             self._supervisor.stop()
             if self._running is not None:
                 await asyncio.wait([self._running])
+            for pool in self._pools:
+                await pool.close()
             self._drained.set()
 
     def __repr__(self) -> str:

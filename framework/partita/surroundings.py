@@ -1,5 +1,5 @@
 """
-What stands around a handler's call: deadline, ordering key, result, a context of its own.
+What stands around a handler's call: deadline, stall, ordering key, result, a context of its own.
 
 Each takes a call and returns one; a route that asks for none of them has none of their frames.
 """
@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from contextvars import Context, copy_context
 from types import coroutine
 
+from partita.actors.holds import Holds
 from partita.actors.routes import KeyOf
-from partita.core.ports import Outgoing, RecordReader
+from partita.actors.stalls import Stall
+from partita.core.ports import Outgoing, RecordReader, TopicPartition
 from partita.core.settings import RouteSettings
 from partita.handlers import Call
 from partita.message import Message, PublishFunction
@@ -27,6 +29,19 @@ def timed(call: Call, seconds: float) -> Call:
             return await call(record, attempt)
 
     return handle
+
+
+def stalling(call: Call, stall: Stall, reader: RecordReader, holds: Holds) -> Call:
+    """A call that is held, with no attempt spent, while its pool can start none."""
+
+    def begin(record: object, attempt: int) -> Awaitable[object]:
+        return call(record, attempt) if stall.reason is None else later(record, attempt)
+
+    async def later(record: object, attempt: int) -> object:
+        await stall.wait(TopicPartition(reader.topic(record), reader.partition(record)), holds)
+        return await call(record, attempt)
+
+    return begin
 
 
 def ordering_key(settings: RouteSettings, reader: RecordReader) -> KeyOf:

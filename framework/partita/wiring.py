@@ -5,21 +5,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import attrs
-from anyio import CapacityLimiter
 
 from partita.actors.holds import Holds
 from partita.actors.partition import OpenMessage
 from partita.actors.routes import BoundRoute, Bury, TopicRoutes
+from partita.actors.threads import ThreadPool
+from partita.calls import bind_handler
 from partita.core.dead_letters import Death, dead_letter
 from partita.core.errors import RouteError
 from partita.core.ports import Backend, Membership
 from partita.core.routes import RouteTable
-from partita.handlers import Call, bind_handler
+from partita.handlers import Call
 from partita.message import PublishFunction, Scope
 from partita.middleware.compose import compose
 from partita.middleware.rate_limit import RateLimit
 from partita.router import Route, by_group
-from partita.surroundings import isolated, keyed, ordering_key, publishing, timed
+from partita.surroundings import isolated, keyed, ordering_key, publishing, stalling, timed
 from partita.telemetry.handling import Handling
 from partita.telemetry.tracing import Tracing
 
@@ -52,23 +53,28 @@ class Wiring:
     tracing: Tracing | None = None
     wrap: Wrap = unwrapped
 
-    def bind(self, route: Route, group: str, state: object) -> BoundRoute:
+    def bind(self, route: Route, group: str, state: object, pool: ThreadPool | None) -> BoundRoute:
         """
         Make a route callable.
+
+        Args:
+            route: the route.
+            group: the consumer group that it reads in.
+            state: what its lifespan yielded.
+            pool: where its handler runs; None: on the event loop.
 
         Raises:
             RouteError: the handler wants another client's record.
         """
         concurrency = route.settings.concurrency
-        limiter = CapacityLimiter(concurrency) if route.runs_in_thread else None
         scope = Scope(group, state, self.publish)
-        call = bind_handler(route.plan, self.backend.reader, scope, limiter)
+        call = bind_handler(route.plan, self.backend.reader, scope, pool)
         if route.settings.to is not None:
             call = publishing(call, route.settings.to, self.publish, route.plan.name)
         if route.settings.order == "key" and route.settings.key_from is not None:
             call = keyed(call, route.settings.key_from, self.backend.reader)
         holds = Holds()
-        call = self.wrap(self._surround(call, route, group, holds), route)
+        call = self.wrap(self._surround(call, route, group, holds, pool), route)
         handling = None if self.tracing is None else self.tracing.handling(self.backend.reader, group)
         if handling is not None:
             call = handling.traced(call)
@@ -82,14 +88,16 @@ class Wiring:
             bound.bury = self._burial(settings.dead_letter, group, handling)
         return bound
 
-    def _surround(self, call: Call, route: Route, group: str, holds: Holds) -> Call:
+    def _surround(self, call: Call, route: Route, group: str, holds: Holds, pool: ThreadPool | None) -> Call:
         """
-        From the inside: the timeout, which must not run while a call is held; the rate, so that a breaker
-        that closes lets no burst past it; the middlewares.
+        From the inside: the timeout, which must not run while a call is held; a pool that cannot start
+        calls; the rate, so that a breaker that closes lets no burst past it; the middlewares.
         """
         settings, reader = route.settings, self.backend.reader
         if settings.timeout is not None:
             call = timed(call, settings.timeout)
+        if pool is not None:
+            call = stalling(call, pool.stall, reader, holds)
         if settings.rate is not None:
             call = RateLimit(settings.rate, reader, holds).around(call)
         return compose(settings.middleware, call, reader, holds, f"{group}/{route.plan.name}")
@@ -120,11 +128,13 @@ class GroupPlan:
         membership: what it reads.
         routes: the routes of a topic.
         workers: how many calls may be unfinished at once, over all its routes.
+        pools: where those of its handlers run that do not run on the event loop.
     """
 
     membership: Membership
     routes: Callable[[str], TopicRoutes]
     workers: int
+    pools: Sequence[ThreadPool] = ()
 
 
 def plan_groups(
@@ -143,9 +153,10 @@ def _plan_group(
     wiring: Wiring, group: str, table: RouteTable[Route], states: Mapping[Lifespan, object]
 ) -> GroupPlan:
     bound: dict[Route, BoundRoute] = {}
+    pools = {each: pool for each in table.handlers if (pool := pool_of(each)) is not None}
     for route in table.handlers:
         state = states.get(route.lifespan) if route.lifespan is not None else None
-        bound[route] = wiring.bind(route, group, state)
+        bound[route] = wiring.bind(route, group, state, pools.get(route))
     start = _one({each: each.settings.start for each in table.handlers}, "start", group)
     kind_header = _one({each: each.kind_header for each in table.handlers}, "kind_header", group)
     membership = Membership(group, table.topics, table.patterns, start=start)
@@ -155,7 +166,14 @@ def _plan_group(
         return TopicRoutes(kinds, kind_header, wiring.backend.reader)
 
     workers = sum(each.concurrency for each in bound.values())
-    return GroupPlan(membership, routes_of, workers)
+    return GroupPlan(membership, routes_of, workers, list(pools.values()))
+
+
+def pool_of(route: Route) -> ThreadPool | None:
+    """A new pool for the calls of a route; None when they run on the event loop. Nothing is started."""
+    if route.runs_in_thread:
+        return ThreadPool(route.plan.name, route.settings.concurrency)
+    return None
 
 
 def _one(values: Mapping[Route, str], option: str, group: str) -> str:

@@ -12,11 +12,12 @@ from partita.actors.partition import Partition
 from partita.actors.pump import Pump
 from partita.actors.routes import BoundRoute, TopicRoutes
 from partita.backends.memory.records import MemoryReader
+from partita.calls import bind_handler
 from partita.core.flow import FlowGate
 from partita.core.leases import Lease
 from partita.core.ports import Fetch, Outgoing, TopicPartition
 from partita.core.retries import Retry
-from partita.handlers import bind_handler, plan_handler
+from partita.handlers import plan_handler
 from partita.message import Receipt, Scope
 
 READER = MemoryReader()

@@ -1,0 +1,109 @@
+"""
+A handler's call: from the client's record to the handler's own coroutine.
+
+What is made here once per route is a plain function of the record and the attempt, so that nothing stands
+between the pump and an `async def`. A plain `def` is called in a pool of threads, or on the loop.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from partita.actors.threads import ThreadPool
+from partita.core.errors import DecodeError, RouteError
+from partita.core.ports import RecordReader
+from partita.handlers import Call, Handler, HandlerPlan, Parameter, Want
+from partita.message import Context, Message, Scope
+
+Argument = Callable[[object, int], object]
+
+
+def bind_handler(plan: HandlerPlan, reader: RecordReader, scope: Scope, pool: ThreadPool | None) -> Call:
+    """
+    The call of a handler on one backend.
+
+    Args:
+        plan: what the handler wants.
+        reader: reads the backend's records.
+        scope: what its context shares.
+        pool: for a handler that runs in threads; None: it runs inline.
+
+    Raises:
+        RouteError: the handler wants another client's record.
+    """
+    function = _awaitable(plan, pool)
+    arguments = [_argument(each, plan, reader, scope) for each in plan.parameters]
+    keywords = [each.name for each in plan.parameters if each.keyword]
+    if not arguments:
+        return lambda record, attempt: function()
+    if len(arguments) == 1 and not keywords:
+        if plan.parameters[0].want is Want.RECORD:
+            return lambda record, attempt: function(record)
+        only = arguments[0]
+        return lambda record, attempt: function(only(record, attempt))
+    split = len(arguments) - len(keywords)
+
+    def call(record: object, attempt: int) -> Awaitable[object]:
+        values = [argument(record, attempt) for argument in arguments]
+        return function(*values[:split], **dict(zip(keywords, values[split:], strict=True)))
+
+    return call
+
+
+def _awaitable(plan: HandlerPlan, pool: ThreadPool | None) -> Callable[..., Awaitable[object]]:
+    if pool is not None:
+        return _in_thread(plan.function, pool)
+    if plan.blocking:
+        return _on_loop(plan.function)
+    return cast("Callable[..., Awaitable[object]]", plan.function)  # an `async def`, as the plan found
+
+
+def _on_loop(function: Handler) -> Callable[..., Awaitable[object]]:
+    async def call(*args: object, **kwargs: object) -> object:
+        result = function(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
+    return call
+
+
+def _in_thread(function: Handler, pool: ThreadPool) -> Callable[..., Awaitable[object]]:
+    async def call(*args: object, **kwargs: object) -> object:
+        result = await pool.call(function, args, kwargs)
+        # An `async def` behind a plain decorator looks like a `def`; what it was called for is still to do.
+        return await result if inspect.isawaitable(result) else result
+
+    return call
+
+
+def _argument(parameter: Parameter, plan: HandlerPlan, reader: RecordReader, scope: Scope) -> Argument:
+    match parameter.want:
+        case Want.VALUE:
+            return _value(plan, reader)
+        case Want.NULLABLE_VALUE:
+            return lambda record, attempt: reader.value(record)
+        case Want.MESSAGE:
+            return lambda record, attempt: Message(record, reader)
+        case Want.CONTEXT:
+            return lambda record, attempt: Context(record, reader, scope, attempt)
+        case Want.RECORD:
+            if parameter.record_type != reader.record_type:
+                raise RouteError(
+                    f"{plan.where}: parameter {parameter.name!r} wants {parameter.record_type}, but "
+                    f"this bus hands out {reader.record_type}; ask for Message to run on any bus"
+                )
+            return lambda record, attempt: record
+
+
+def _value(plan: HandlerPlan, reader: RecordReader) -> Argument:
+    read = reader.value
+
+    def value(record: object, attempt: int) -> bytes:
+        payload = read(record)
+        if payload is None:
+            raise DecodeError(
+                f"{plan.name} wants bytes, and this message has a null value; annotate the "
+                "parameter with bytes | None to take those too"
+            )
+        return payload
+
+    return value
