@@ -1,4 +1,4 @@
-"""The pages hang together: each is found from the index, each link leads somewhere, each how-to ends in a proof."""
+"""The pages hang together: all are in the index, links lead somewhere, a how-to ends in a proof."""
 
 import re
 from pathlib import Path
