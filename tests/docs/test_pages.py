@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from tests.docs.test_blocks import FENCE
@@ -45,8 +46,12 @@ def test_a_how_to_page_ends_in_a_command_whose_output_is_compared(page: Path) ->
     assert not last[2].splitlines()[-1].startswith("$ ")
 
 
-def test_pictures_are_drawn_once_and_used() -> None:
-    """A picture that no page shows is not there by accident."""
+def test_every_picture_is_shown_and_tells_its_content_in_words() -> None:
+    """Who cannot see it reads its title and description."""
     shown = {target for page in PAGES for target in linked(page)}
+    pictures = list(DOCS.rglob("*.svg"))
 
-    assert {picture.resolve() for picture in DOCS.rglob("*.svg")} - shown == set()
+    assert {picture.resolve() for picture in pictures} - shown == set()
+    for picture in pictures:
+        words = [each.text for each in ElementTree.parse(picture).getroot()[:2]]
+        assert all(words)
