@@ -18,7 +18,7 @@ from partita.core.settings import RouteOptions, check_topic_name
 from partita.probe import BrokerProbe
 from partita.publishing import Publishing
 from partita.router import Router
-from partita.running import DRAIN_SECONDS, Running, RunOptions
+from partita.running import Running, RunOptions
 from partita.subscription import Subscription, Summary
 from partita.telemetry.tracing import find_tracing
 from partita.wiring import Wiring, Wrap, lifespans, unwrapped
@@ -107,7 +107,7 @@ class EventBus(Publishing):
         *,
         group: str | None = None,
         burst: bool = False,
-        drain_timeout: float = DRAIN_SECONDS,
+        drain_timeout: float | None = None,
         wrap: Wrap = unwrapped,
     ) -> Summary:
         """
@@ -117,11 +117,13 @@ class EventBus(Publishing):
             router: what handles which messages.
             group: the consumer group of the routes that name none; needed on a broker.
             burst: end when everything there is has been handled, what handlers published included.
-            drain_timeout: seconds that messages in hand get at the end.
+            drain_timeout: seconds that messages in hand get when their partition goes away, at the end too;
+                default 30, or half of the rebalance timeout if that is less.
             wrap: put around each handler's call; for test harnesses.
 
         Raises:
             RouteError: the router cannot be served.
+            SettingsError: *drain_timeout* is too long for the broker's rebalance timeout.
             TopicMissing: a topic does not exist.
             RestartLimitReached: a consumer failed too often.
             Exception: the client's own error.

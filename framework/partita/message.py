@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Generator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Generic, Unpack, cast
 
 import attrs
 
+from partita.core.leases import NOBODYS, Lease
 from partita.core.ports import Headers, MessageOptions, Outgoing, Receipt, RecordReader
 
 __all__ = ["Context", "Delivery", "Message", "Outgoing", "Receipt"]
@@ -89,6 +91,11 @@ class Scope:
     publish: PublishFunction
 
 
+# Under which lease the call in hand was begun. A middleware may hold a call while its partition goes and
+# comes back, so what a handler is told must not be looked up when its turn comes.
+LEASE: ContextVar[Lease] = ContextVar("partita.lease", default=NOBODYS)
+
+
 class Context(Generic[S]):
     """
     Where a message comes from and what its handler may use. `Context[Pool]` says what `state` is.
@@ -97,10 +104,11 @@ class Context(Generic[S]):
         attempt: which attempt this is, from 1.
     """
 
-    __slots__ = ("_reader", "_record", "_scope", "attempt")
+    __slots__ = ("_lease", "_reader", "_record", "_scope", "attempt")
 
     def __init__(self, record: object, reader: RecordReader, scope: Scope, attempt: int) -> None:
         self._record, self._reader, self._scope = record, reader, scope
+        self._lease = LEASE.get()
         self.attempt = attempt
 
     @property
@@ -132,6 +140,24 @@ class Context(Generic[S]):
     def state(self) -> S:
         """What the router's lifespan yielded; None without one."""
         return cast("S", self._scope.state)  # what the lifespan yields is the user's word
+
+    @property
+    def fence(self) -> int:
+        """
+        A number that is greater than that of every earlier assignment of this partition in the group, in
+        whichever process: what a store of your own needs to refuse a former owner. On Kafka the group's
+        generation, on NATS a number that the server gives out for the assignment.
+        """
+        return self._lease.fence
+
+    def still_mine(self) -> bool:
+        """
+        Whether the assignment that this message came with holds, as far as this process knows.
+
+        False: what the handler does from now on is not counted, and another owner handles the message. True
+        is no proof, as a process that was stopped for a while learns of its loss late; `fence` is for that.
+        """
+        return self._lease.may_commit
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:

@@ -1,5 +1,6 @@
 """What runs on a bus: routers turned into subscriptions, until they are drained."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import anyio
@@ -15,6 +16,8 @@ from partita.wiring import GroupPlan, Lifespan, Wiring, plan_groups
 
 MEMORY_GROUP = "partita"
 DRAIN_SECONDS = 30.0
+# Of the rebalance timeout, what a drain may take, so that its commit is in time as well.
+DRAIN_SHARE = 0.8
 
 
 @attrs.frozen
@@ -24,11 +27,33 @@ class RunOptions:
 
     Args:
         group: the group of the routes that name none.
-        drain_timeout: seconds that messages in hand get at the end.
+        drain_timeout: seconds that messages in hand get when their partition goes away, at the end too;
+            None: 30, or half of the rebalance timeout if that is less.
     """
 
     group: str | None = None
-    drain_timeout: float = DRAIN_SECONDS
+    drain_timeout: float | None = None
+
+    def drain_seconds(self, rebalance_timeout: float | None) -> float:
+        """
+        How long a drain may take at a broker that waits *rebalance_timeout* seconds for it.
+
+        Raises:
+            SettingsError: it is no number of seconds, or the broker does not wait for that long.
+        """
+        most = math.inf if rebalance_timeout is None else rebalance_timeout
+        if self.drain_timeout is None:
+            return min(DRAIN_SECONDS, most / 2)
+        if not 0 <= self.drain_timeout < math.inf:
+            raise SettingsError(f"drain_timeout={self.drain_timeout!r}: give a number of seconds from 0")
+        if self.drain_timeout > most * DRAIN_SHARE:
+            raise SettingsError(
+                f"drain_timeout={self.drain_timeout:g}: the broker waits {most:g} s for partitions to be "
+                "given up (the rebalance timeout) and hands them to others then; "
+                f"give {most * DRAIN_SHARE:g} s or less, or raise the rebalance timeout "
+                "(on Kafka the option rebalance_timeout_ms of the bus's address)"
+            )
+        return self.drain_timeout
 
 
 class Running:
@@ -70,11 +95,13 @@ class Running:
 
         Raises:
             RouteError: they cannot be served together.
-            SettingsError: there is no route, or a broker needs a group and none is named.
+            SettingsError: there is no route, a broker needs a group and none is named, or it does not
+                wait for as long as a drain may take.
             Exception: the client's own error.
         """
+        drain_seconds = options.drain_seconds(self._backend.rebalance_timeout)
         plans = await self.plan(wiring, routes, states, options.group)
-        subscription = Subscription(self._backend, plans, options.drain_timeout)
+        subscription = Subscription(self._backend, plans, drain_seconds)
         self._subscriptions.append(subscription)
         subscription.start()
         for route in routes:

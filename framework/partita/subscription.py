@@ -29,12 +29,15 @@ class Summary:
         failed: messages that were given up, as dead letters or dropped, or were parked when it ended.
         parked: those, with their errors.
         abandoned: messages whose handler was still running when the drain deadline passed.
+        late: messages whose handler returned when their partition was somebody else's already; not counted
+            as handled, since its next owner handles them.
     """
 
     handled: int
     failed: int
     parked: Sequence[Parked] = ()
     abandoned: int = 0
+    late: int = 0
 
 
 class Subscription:
@@ -52,7 +55,7 @@ class Subscription:
         self._supervisor = Supervisor("bus", Supervision(), self._judge)
         self.consumers = [
             Consumer(
-                ConsumerSettings(plan.membership, plan.workers, drain_timeout),
+                ConsumerSettings(plan.membership, plan.workers, drain_timeout, leases=plan.leases),
                 backend.subscription,
                 plan.routes,
                 self._stop_requested,
@@ -106,7 +109,8 @@ class Subscription:
         """What it came to so far."""
         parked, abandoned = self.parked, sum(each.abandoned for each in self.consumers)
         given_up = sum(each.failed for each in self.consumers)
-        return Summary(self.handled, given_up + len(parked), parked, abandoned)
+        late = sum(each.late_completions for each in self.consumers)
+        return Summary(self.handled, given_up + len(parked), parked, abandoned, late)
 
     def start(self) -> None:
         """Run in the background from now on."""

@@ -12,10 +12,11 @@ from types import coroutine
 from partita.actors.holds import Holds
 from partita.actors.routes import KeyOf
 from partita.actors.stalls import Stall
+from partita.core.leases import Leases
 from partita.core.ports import Outgoing, RecordReader, TopicPartition
 from partita.core.settings import RouteSettings
 from partita.handlers import Call
-from partita.message import Message, PublishFunction
+from partita.message import LEASE, Message, PublishFunction
 
 KeyFrom = Callable[[Message], Hashable]
 NULL_LANE = "no key"
@@ -98,6 +99,16 @@ def publishing(call: Call, to: str, publish: PublishFunction, name: str) -> Call
                 "Outgoing, or nothing for None"
             )
         await publish(to, result)
+
+    return handle
+
+
+def leased(call: Call, reader: RecordReader, leases: Leases) -> Call:
+    """A call of which is noted, when it begins, under which lease it is, for the handler's `Context`."""
+
+    def handle(record: object, attempt: int) -> Awaitable[object]:
+        LEASE.set(leases.of(reader.topic(record), reader.partition(record)))
+        return call(record, attempt)
 
     return handle
 

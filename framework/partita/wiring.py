@@ -13,14 +13,15 @@ from partita.actors.threads import ThreadPool
 from partita.calls import bind_handler
 from partita.core.dead_letters import Death, dead_letter
 from partita.core.errors import RouteError
+from partita.core.leases import Leases
 from partita.core.ports import Backend, Membership
 from partita.core.routes import RouteTable
-from partita.handlers import Call
+from partita.handlers import Call, Want
 from partita.message import PublishFunction, Scope
 from partita.middleware.compose import compose
 from partita.middleware.rate_limit import RateLimit
 from partita.router import Route, by_group
-from partita.surroundings import isolated, keyed, ordering_key, publishing, stalling, timed
+from partita.surroundings import isolated, keyed, leased, ordering_key, publishing, stalling, timed
 from partita.telemetry.handling import Handling
 from partita.telemetry.tracing import Tracing
 
@@ -53,7 +54,9 @@ class Wiring:
     tracing: Tracing | None = None
     wrap: Wrap = unwrapped
 
-    def bind(self, route: Route, group: str, state: object, pool: ThreadPool | None) -> BoundRoute:
+    def bind(
+        self, route: Route, group: str, state: object, pool: ThreadPool | None, leases: Leases
+    ) -> BoundRoute:
         """
         Make a route callable.
 
@@ -62,6 +65,7 @@ class Wiring:
             group: the consumer group that it reads in.
             state: what its lifespan yielded.
             pool: where its handler runs; None: on the event loop.
+            leases: those of the member that it runs in.
 
         Raises:
             RouteError: the handler wants another client's record.
@@ -80,6 +84,8 @@ class Wiring:
             call = handling.traced(call)
         if route.settings.isolate_context:
             call = isolated(call)
+        if any(each.want is Want.CONTEXT for each in route.plan.parameters):
+            call = leased(call, self.backend.reader, leases)
         settings, key_of = route.settings, ordering_key(route.settings, self.backend.reader)
         bound = BoundRoute(route.plan.name, call, settings.retry, settings.order, concurrency, key_of)
         bound.holds, bound.drop = holds, settings.on_exhausted == "drop"
@@ -129,12 +135,14 @@ class GroupPlan:
         routes: the routes of a topic.
         workers: how many calls may be unfinished at once, over all its routes.
         pools: where those of its handlers run that do not run on the event loop.
+        leases: where the consumer notes what it holds, for the handlers' contexts.
     """
 
     membership: Membership
     routes: Callable[[str], TopicRoutes]
     workers: int
     pools: Sequence[ThreadPool] = ()
+    leases: Leases = attrs.field(factory=Leases)
 
 
 def plan_groups(
@@ -154,9 +162,10 @@ def _plan_group(
 ) -> GroupPlan:
     bound: dict[Route, BoundRoute] = {}
     pools = {each: pool for each in table.handlers if (pool := pool_of(each)) is not None}
+    leases = Leases()
     for route in table.handlers:
         state = states.get(route.lifespan) if route.lifespan is not None else None
-        bound[route] = wiring.bind(route, group, state, pools.get(route))
+        bound[route] = wiring.bind(route, group, state, pools.get(route), leases)
     start = _one({each: each.settings.start for each in table.handlers}, "start", group)
     kind_header = _one({each: each.kind_header for each in table.handlers}, "kind_header", group)
     membership = Membership(group, table.topics, table.patterns, start=start)
@@ -166,7 +175,7 @@ def _plan_group(
         return TopicRoutes(kinds, kind_header, wiring.backend.reader)
 
     workers = sum(each.concurrency for each in bound.values())
-    return GroupPlan(membership, routes_of, workers, list(pools.values()))
+    return GroupPlan(membership, routes_of, workers, list(pools.values()), leases)
 
 
 def pool_of(route: Route) -> ThreadPool | None:

@@ -33,6 +33,8 @@ class ScriptedBroker:
         self.stored: dict[TopicPartition, int] = {}
         self.metadata: dict[TopicPartition, str] = {}
         self.committed_errors: list[Exception] = []
+        self.begun: list[Mapping[TopicPartition, Commit]] = []
+        self.begin_errors: list[Exception] = []
         self.asked: list[Collection[TopicPartition]] = []
         self.answering = asyncio.Event()
         self.answering.set()
@@ -62,7 +64,11 @@ class ScriptedBroker:
             MemoryRecord(at.topic, at.partition, first + number, 0, None, value, headers)
             for number, value in enumerate(values)
         ]
-        return Fetch(at, records, self._ends[at], sum(len(each or b"") for each in values))
+        return Fetch(at, records, self._ends[at], sum(len(each or b"") for each in values), first)
+
+    def rewind(self, at: TopicPartition) -> None:
+        """The next messages of a partition are those from its commit on."""
+        self._ends[at] = self.stored.get(at, 0)
 
 
 class ScriptedSubscription:
@@ -128,6 +134,19 @@ class ScriptedSubscription:
             for at in partitions
             if at in broker.stored
         }
+
+    async def begin(
+        self, starts: Mapping[TopicPartition, Commit]
+    ) -> Mapping[TopicPartition, int | Exception]:
+        """Store what the script does not refuse; the fence is the number of beginnings so far."""
+        broker = self.broker
+        broker.begun.append(starts)
+        if broker.begin_errors:
+            return dict.fromkeys(starts, broker.begin_errors.pop(0))
+        for at, start in starts.items():
+            assert start.offset >= broker.stored.get(at, 0), "a commit moved back"
+            broker.stored[at], broker.metadata[at] = start.offset, start.metadata
+        return dict.fromkeys(starts, len(broker.begun))
 
     async def unread(self) -> Mapping[TopicPartition, int]:
         """What the script says."""
@@ -242,6 +261,9 @@ class RaisingNotices:
         if self.idle_errors:
             self.idle_errors -= 1
             raise RuntimeError("idle")
+
+    def late(self) -> None:
+        """Not of interest here."""
 
     def stop_requested(self, error: BaseException) -> None:
         """Not of interest here."""

@@ -24,7 +24,7 @@ def keyed(at: TopicPartition, first: int, *pairs: Keyed, kind: bytes = b"") -> F
         MemoryRecord(at.topic, at.partition, first + number, 0, key, value, headers)
         for number, (key, value) in enumerate(pairs)
     ]
-    return Fetch(at, records, first + len(pairs), len(pairs))
+    return Fetch(at, records, first + len(pairs), len(pairs), first)
 
 
 class Gated:
@@ -402,7 +402,7 @@ def test_a_single_worker_that_is_ended_in_mid_handler_leaves_its_message_unfinis
     run(scenario())
 
     assert handler.started == [b"1"]
-    assert broker.stored == {}
+    assert broker.stored == {AT: 0}
 
 
 def test_a_handler_that_swallows_its_cancellation_ends_with_its_worker() -> None:

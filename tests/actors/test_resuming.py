@@ -46,7 +46,7 @@ def test_the_map_stays_with_the_commits_while_its_first_message_is_unfinished() 
     async def scenario() -> None:
         async with RunningConsumer(broker, worker) as running:
             broker.member.feed(AT, *VALUES)
-            await until(lambda: broker.commits)
+            await until(lambda: running.consumer.parked)
             await running.consumer.drain()
 
     run(scenario())

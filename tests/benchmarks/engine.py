@@ -85,6 +85,9 @@ class Engine:
     def idle(self) -> None:
         """Not of interest here."""
 
+    def late(self) -> None:
+        """Not of interest here."""
+
     def stop_requested(self, error: BaseException) -> None:
         """No handler here asks for it."""
 

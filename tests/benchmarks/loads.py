@@ -39,7 +39,7 @@ def fetch_of(records: Sequence[MemoryRecord]) -> Fetch:
     """These messages of one partition, as they arrive."""
     last = records[-1]
     at = TopicPartition(TOPIC, last.partition)
-    return Fetch(at, records, last.offset + 1, len(records) * len(PAYLOAD))
+    return Fetch(at, records, last.offset + 1, len(records) * len(PAYLOAD), records[0].offset)
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from tests.contract.test_universal import group
 from tests.contract.world import Inbox, World
 
-from partita import Message, Outgoing, Retry, Router, open_bus
+from partita import Context, Message, Outgoing, Retry, Router, open_bus
 from partita.core.dead_letters import read_dead_letter
 
 
@@ -77,6 +77,31 @@ def test_a_message_without_attempts_left_stands_in_the_dead_letter_topic(world: 
     )
     assert (notice.topic, notice.partition, notice.attempts) == (topic, 0, 2)
     assert notice.error == "not this one"
+
+
+def test_the_fence_of_a_partition_grows_from_owner_to_owner(world: World) -> None:
+    """One number for all messages of an assignment, and a greater one for those of the next."""
+    fences: list[set[int]] = []
+
+    async def scenario() -> None:
+        async with world.topic(partitions=1) as (bus, topic):
+            name = group()
+            for turn in range(3):
+                fences.append(set())
+                router = Router()
+
+                @router.handler(topic)
+                async def handle(value: bytes, context: Context) -> None:
+                    fences[-1].add(context.fence)
+                    assert context.still_mine()
+
+                await bus.publish_batch(topic, [b"%d" % turn] * 3)
+                assert (await bus.run(router, group=name, burst=True)).handled == 3
+
+    asyncio.run(scenario())
+
+    numbers = [number for (number,) in fences]
+    assert 0 < numbers[0] < numbers[1] < numbers[2]
 
 
 def test_what_finished_above_a_hanging_message_is_not_repeated(world: World, inbox: Inbox) -> None:

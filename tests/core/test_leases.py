@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partita.core.leases import Lease, LeaseState
+from partita.core.leases import Lease, Leases, LeaseState
 from partita.core.ports import TopicPartition
 
 AT = TopicPartition("orders", 0)
@@ -58,3 +58,18 @@ def test_never_moves_up(steps: list[str]) -> None:
 
     assert ("end" not in steps) == lease.may_commit
     assert (not steps) == lease.takes_messages
+
+
+def test_the_lease_of_a_partition_is_the_latest_and_none_of_ours_when_it_is_gone() -> None:
+    """What an earlier lease gives back late does not take the later one away."""
+    first, second, leases = Lease(AT), Lease(AT), Leases()
+    leases.hold(first)
+    leases.hold(second)
+
+    leases.drop(first)
+
+    assert leases.of("orders", 0) is second
+    assert not leases.of("orders", 1).may_commit
+    leases.drop(second)
+    assert not leases.of("orders", 0).may_commit
+    assert leases.of("orders", 0).fence == 0

@@ -13,7 +13,7 @@ def test_a_fetch_is_itself_and_nobody_else() -> None:
     """Its records are read once, so two fetches are never equal."""
     at = TopicPartition("orders", 3)
 
-    assert Fetch(at, [], 0, 0) != Fetch(at, [], 0, 0)
+    assert Fetch(at, [], 0, 0, 0) != Fetch(at, [], 0, 0, 0)
 
 
 def test_an_outgoing_message_says_nothing_by_default() -> None:

@@ -80,6 +80,17 @@ class Committer:
             if self._idle_timer is not None:
                 self._idle_timer.cancel()
 
+    async def begin(
+        self, starts: Mapping[TopicPartition, Commit]
+    ) -> Mapping[TopicPartition, int | Exception]:
+        """Store what new assignments start from; see `Subscription.begin`. A refusal is logged once."""
+        async with self._lock:
+            answers = await self._subscription.begin(starts) if starts else {}
+            refused = {at: each for at, each in answers.items() if isinstance(each, Exception)}
+            self._plan.sent(starts, refused)
+            self._tell(refused)
+            return answers
+
     async def commit(self) -> bool:
         """
         Commit now what has been finished; False when some of it was not stored.

@@ -21,7 +21,7 @@ from partita.actors.supervisor import Supervisor
 from partita.core.commits import CommitPolicy
 from partita.core.flow import FlowGate
 from partita.core.health import Parked, Part, describe
-from partita.core.leases import Lease
+from partita.core.leases import Lease, Leases
 from partita.core.ports import Membership, Subscription, TopicPartition
 from partita.core.restarts import FailureKind, Supervision
 
@@ -40,12 +40,14 @@ class ConsumerSettings:
         workers: how many calls may be unfinished at once.
         drain_timeout: seconds that messages in hand get when a partition goes away.
         policy: when offsets are committed.
+        leases: where it notes the partitions that it has.
     """
 
     membership: Membership
     workers: int = 64
     drain_timeout: float = 30.0
     policy: CommitPolicy = CommitPolicy()
+    leases: Leases = attrs.field(factory=Leases)
 
 
 class Consumer:
@@ -57,6 +59,11 @@ class Consumer:
         subscribe: makes a new client-side subscription for each start.
         routes: the routes of a topic; raises what makes a topic unservable.
         on_stop_request: a handler asked the process to stop.
+
+    Attributes:
+        abandoned: messages whose handler was still running when the drain timeout passed.
+        late_completions: handlers that returned when their partition was not ours any more; what they did
+            counts for nothing here.
     """
 
     def __init__(
@@ -69,7 +76,7 @@ class Consumer:
         self.settings = settings
         self.partitions: dict[TopicPartition, Partition] = {}
         self.joined = False
-        self.abandoned = 0
+        self.abandoned = self.late_completions = 0
         self._subscribe = subscribe
         self._routes = routes
         self._on_stop_request = on_stop_request
@@ -120,7 +127,7 @@ class Consumer:
         """
         subscription = self._subscription = self._subscribe(self.settings.membership)
         self._committer = Committer(subscription, self.partitions.values, self.settings.policy)
-        self._poller = Poller(subscription, self.partitions)
+        self._poller = Poller(subscription, self.partitions, self._committer)
         self._pump = Pump(self.settings.workers, self)
         self._supervisor = Supervisor(f"consumer {self.name}", Supervision(), _judge_child)
         self._supervisor.add("pump", self._pump.run)
@@ -161,7 +168,9 @@ class Consumer:
             return
         if at in self.partitions:
             self.lost([at])  # a second assignment without a revocation in between: the first one is over
-        self.partitions[at] = Partition(Lease(at), routes, FlowGate(), self._pump)
+        lease = Lease(at)
+        self.partitions[at] = Partition(lease, routes, FlowGate(), self._pump)
+        self.settings.leases.hold(lease)
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish what is in hand, commit it, and let the partitions go; bounded by the drain timeout."""
@@ -199,6 +208,7 @@ class Consumer:
             self._handled_before += partition.handled
             self._failed_before += partition.failed
             del self.partitions[partition.name]
+            self.settings.leases.drop(partition.lease)
             assert self._pump is not None and self._committer is not None  # noqa: PT018
             self._pump.give_up(partition)
             self._committer.forget(partition.name)
@@ -238,6 +248,10 @@ class Consumer:
         """A pump has nothing left to do."""
         assert self._committer is not None  # set before a pump starts
         self._committer.idle()
+
+    def late(self) -> None:
+        """A handler returned when its partition was not ours any more."""
+        self.late_completions += 1
 
     def stop_requested(self, error: BaseException) -> None:
         """A handler asked the process to stop."""

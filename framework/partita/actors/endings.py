@@ -29,6 +29,10 @@ class Notices(Protocol):
         """A partition has nothing left to do."""
         ...
 
+    def late(self) -> None:
+        """A handler returned when its partition was not ours any more."""
+        ...
+
     def stop_requested(self, error: BaseException) -> None:
         """A handler asked the process to stop."""
         ...
@@ -54,6 +58,7 @@ class Endings:
         if failure is not None:
             return self._failed(message, failure)
         if not message.partition.lease.may_commit:
+            self._notices.late()
             return None
         return self._leave(message, failed=message.burying)
 

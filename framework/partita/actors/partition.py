@@ -20,7 +20,7 @@ from partita.core.flow import FlowGate
 from partita.core.health import Parked, describe
 from partita.core.leases import Lease
 from partita.core.ledger import Ledger
-from partita.core.ports import Fetch, TopicPartition
+from partita.core.ports import Commit, Fetch, TopicPartition
 
 
 class Readying(Protocol):
@@ -92,7 +92,8 @@ class Partition:
         self.running = 0
         self.handled = self.failed = 0
         self.drained = anyio.Event()
-        self.resumed = False
+        self.resumed = self.begun = False
+        self.start: Commit | None = None
         self._pump = pump
         self._finished_before = Finished()
         self._fetches: deque[Fetch] = deque()

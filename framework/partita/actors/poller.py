@@ -6,15 +6,19 @@ while handlers are slow, and it is where the client's trouble shows: when it fai
 with it and is started again with a new client.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
+from partita.actors.committer import Committer
 from partita.actors.partition import Partition
 from partita.core.offset_map import OffsetMap
 from partita.core.ports import Commit, Fetch, Subscription, TopicPartition
 
 POLL_SECONDS = 0.25
 GATED_SECONDS = 0.01
+# A group that is unsettled refuses for a while; what is refused for longer is the client's trouble.
+BEGIN_SECONDS = 30.0
 _log = logging.getLogger("partita.poller")
 
 
@@ -25,15 +29,24 @@ class Poller:
     Args:
         subscription: where messages come from.
         partitions: the partitions that are owned now.
+        committer: stores what a new assignment starts from.
 
     Attributes:
         holding: whether it has messages in hand that their partitions have not been given yet.
     """
 
-    def __init__(self, subscription: Subscription, partitions: Mapping[TopicPartition, Partition]) -> None:
+    def __init__(
+        self,
+        subscription: Subscription,
+        partitions: Mapping[TopicPartition, Partition],
+        committer: Committer,
+    ) -> None:
         self._subscription = subscription
         self._partitions = partitions
+        self._committer = committer
+        self._early: list[tuple[Partition, Fetch]] = []
         self.holding = False
+        self._refused_since: float | None = None
         self._fault: Exception | None = None
         self._closed: frozenset[TopicPartition] = frozenset()
         self._wait = POLL_SECONDS
@@ -47,40 +60,79 @@ class Poller:
         Poll and feed.
 
         Raises:
-            Exception: the client's own error, or what was given to `fail`.
+            Exception: the client's own error, or what was given to `fail`; also when the beginning of an
+                assignment is refused for 30 s.
         """
         while True:
             if self._fault is not None:
                 raise self._fault
-            closed = frozenset(at for at, each in self._partitions.items() if each.gate.closed)
+            # What came for a partition that could not begin yet waits here, and more is not asked for.
+            early = {owner.name for owner, _ in self._early}
+            closed = frozenset(at for at, each in self._partitions.items() if each.gate.closed or at in early)
             fetches = await self._subscription.poll(closed, self._patience(closed))
-            self.holding = bool(fetches)
+            self.holding = bool(fetches or self._early)
             await self._hand_out(fetches)
-            self.holding = False
+            self.holding = bool(self._early)
 
     async def _hand_out(self, fetches: Sequence[Fetch]) -> None:
         # Looked up before anything is waited for: what was read under one lease is not for the next.
         owners = [self._partitions.get(fetch.partition) for fetch in fetches]
-        if any(owner is not None and not owner.resumed for owner in owners):
-            await self._resume([each for each in self._partitions.values() if not each.resumed])
-        for owner, fetch in zip(owners, fetches, strict=True):
+        found = zip(owners, fetches, strict=True)
+        waiting = self._early + [(owner, fetch) for owner, fetch in found if owner is not None]
+        self._early = []
+        if not all(owner.begun for owner, _ in waiting):
+            await self._begin({owner.name: fetch for owner, fetch in reversed(waiting) if not owner.begun})
+        for owner, fetch in waiting:
             # What comes for a partition that is going away is read again by its next owner.
-            if owner is not None and owner.lease.takes_messages:
+            if owner.lease.takes_messages and owner.begun:
                 owner.feed(fetch)
+            elif owner.lease.takes_messages:
+                self._early.append((owner, fetch))
 
-    async def _resume(self, fresh: Sequence[Partition]) -> None:
-        """Tell partitions, before their first message, what former owners have finished out of turn."""
-        stored = await self._subscription.committed([each.name for each in fresh])
+    async def _begin(self, firsts: Mapping[TopicPartition, Fetch]) -> None:
+        """
+        Tell partitions, before their first message, what former owners have finished out of turn, store what
+        they start from, and learn their fences.
+
+        Args:
+            firsts: what came first for each of those that have not begun.
+        """
+        fresh = [each for each in self._partitions.values() if not each.begun and each.lease.takes_messages]
+        unknown = [each for each in fresh if not each.resumed]
+        stored = await self._subscription.committed([each.name for each in unknown]) if unknown else {}
+        for partition in unknown:
+            self._resume(partition, stored.get(partition.name))
         for partition in fresh:
-            commit = stored.get(partition.name, Commit(0))
-            found = OffsetMap.decode(commit.offset, commit.metadata)
-            if found.foreign:
-                _log.warning(
-                    "%s: the metadata of its commit is not ours and is not used: "
-                    "what was finished above the commit is handled again",
-                    partition.name,
-                )
-            partition.resume(found.finished)
+            if partition.start is None and partition.name in firsts:
+                # Nobody has ever committed here: this is where the group begins.
+                partition.start = Commit(firsts[partition.name].start_offset)
+        # The answer took its time: what was committed since by another owner must not be overwritten.
+        ours = [each for each in fresh if each.lease.takes_messages]
+        await self._store_starts({each.name: each for each in ours})
+
+    async def _store_starts(self, fresh: Mapping[TopicPartition, Partition]) -> None:
+        starts = {at: each.start for at, each in fresh.items() if each.start is not None}
+        refused: list[Exception] = []
+        for at, answer in (await self._committer.begin(starts)).items():
+            if not isinstance(answer, Exception):
+                fresh[at].lease.fence, fresh[at].begun = answer, True
+            elif fresh[at].lease.takes_messages:
+                refused.append(answer)
+        now = asyncio.get_running_loop().time()
+        self._refused_since = (self._refused_since or now) if refused else None
+        if self._refused_since is not None and now - self._refused_since >= BEGIN_SECONDS:
+            raise refused[0]
+
+    def _resume(self, partition: Partition, commit: Commit | None) -> None:
+        partition.start = commit
+        found = OffsetMap.decode(commit.offset, commit.metadata) if commit is not None else OffsetMap()
+        if found.foreign:
+            _log.warning(
+                "%s: the metadata of its commit is not ours and is not used: "
+                "what was finished above the commit is handled again",
+                partition.name,
+            )
+        partition.resume(found.finished)
 
     def _patience(self, closed: frozenset[TopicPartition]) -> float:
         """

@@ -39,11 +39,16 @@ class Lease:
     Args:
         partition: what was assigned.
         epoch: grows with each assignment in this process, so that two are never taken for one.
+
+    Attributes:
+        fence: the broker's number for the assignment, which grows over all processes; 0 until it is known,
+            which is before the first message is started.
     """
 
     partition: TopicPartition
     epoch: int = attrs.field(factory=lambda: next(_epochs))
     state: LeaseState = attrs.field(default=LeaseState.HELD, init=False)
+    fence: int = attrs.field(default=0, init=False)
 
     def drain(self) -> None:
         """Start nothing new from now on."""
@@ -66,3 +71,33 @@ class Lease:
     def may_commit(self) -> bool:
         """Whether an offset may be committed."""
         return self.state is not _ENDED
+
+
+def _nobodys() -> Lease:
+    lease = Lease(TopicPartition("", -1))
+    lease.end()
+    return lease
+
+
+# What is looked up for a partition that is not ours.
+NOBODYS = _nobodys()
+
+
+@attrs.define(eq=False)
+class Leases:
+    """The leases of one member, one for each partition that it has now."""
+
+    _by_partition: dict[tuple[str, int], Lease] = attrs.field(factory=dict, init=False)
+
+    def hold(self, lease: Lease) -> None:
+        """A partition is ours under *lease* from now on."""
+        self._by_partition[lease.partition] = lease
+
+    def drop(self, lease: Lease) -> None:
+        """It is no longer ours, unless another lease has taken the place of *lease*."""
+        if self._by_partition.get(lease.partition) is lease:
+            del self._by_partition[lease.partition]
+
+    def of(self, topic: str, partition: int) -> Lease:
+        """The lease under which a partition is ours; one that has ended when it is not."""
+        return self._by_partition.get((topic, partition), NOBODYS)

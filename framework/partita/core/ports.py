@@ -78,12 +78,14 @@ class Fetch:
         records: the client's records in offset order; may be lazy, is read once.
         end_offset: the offset to read next when *records* is exhausted.
         size_bytes: keys and values, in bytes; what flow control counts.
+        start_offset: the offset that it was read from; that of its first record, or below.
     """
 
     partition: TopicPartition
     records: Iterable[object]
     end_offset: int
     size_bytes: int
+    start_offset: int
 
 
 @attrs.frozen
@@ -184,6 +186,17 @@ class Subscription(Protocol):
         """
         ...
 
+    async def begin(
+        self, starts: Mapping[TopicPartition, Commit]
+    ) -> Mapping[TopicPartition, int | Exception]:
+        """
+        Store what each assignment starts from; returns its fence, or the client's error if it is not stored.
+
+        A fence is a number that is greater than that of every earlier assignment of the partition in the
+        group, whichever process it was. Comes after `committed` and before the first message is handled.
+        """
+        ...
+
     async def unread(self) -> Mapping[TopicPartition, int]:
         """
         Messages at the broker that this member should still be handed, for each partition it reads.
@@ -241,6 +254,11 @@ class Backend(Protocol):
     @property
     def publisher(self) -> Publisher:
         """Sends messages."""
+        ...
+
+    @property
+    def rebalance_timeout(self) -> float | None:
+        """Seconds after which the broker gives away what a member has not given up; None: it never asks."""
         ...
 
     async def open(self) -> None:

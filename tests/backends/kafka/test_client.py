@@ -219,7 +219,7 @@ class Coordinator:
 def commit_with(coordinator: Coordinator, metadata: str = "") -> None:
     """Commit one offset."""
     consumer = SimpleNamespace(_coordinator=coordinator)
-    asyncio.run(client.commit(consumer, {TopicPartition("t", 0): Commit(5, metadata)}))
+    asyncio.run(client.commit(consumer, 3, {TopicPartition("t", 0): Commit(5, metadata)}))
 
 
 def test_a_commit_is_repeated_while_the_coordinator_is_away() -> None:
@@ -229,6 +229,16 @@ def test_a_commit_is_repeated_while_the_coordinator_is_away() -> None:
     commit_with(coordinator)
 
     assert coordinator.sent == [{("t", 0): (5, "")}] * 2
+
+
+def test_a_commit_that_waited_while_the_group_went_on_is_not_sent() -> None:
+    """It says what was finished under the generation that it was made in, and another owner may be ahead."""
+    coordinator = Coordinator(lambda: 4)
+
+    with pytest.raises(CommitFailedError):
+        commit_with(coordinator)
+
+    assert coordinator.sent == []
 
 
 def test_a_commit_is_not_repeated_under_another_generation() -> None:

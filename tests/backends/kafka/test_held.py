@@ -11,13 +11,13 @@ A, B = TopicPartition("t", 0), TopicPartition("t", 1)
 
 def fetch(partition: TopicPartition, messages: int = 1) -> Fetch:
     """Some messages."""
-    return Fetch(partition, list(range(messages)), messages, messages)
+    return Fetch(partition, list(range(messages)), messages, messages, 0)
 
 
 def test_what_is_closed_stays_in_order_until_it_opens() -> None:
     """Nothing that came later overtakes it or takes its place."""
     owned = Ownership()
-    owned.take(frozenset({A, B}))
+    owned.take(frozenset({A, B}), 1)
     held = Held(owned)
     first, second, other = fetch(A), fetch(A, 2), fetch(B)
 
@@ -35,7 +35,7 @@ def test_what_is_closed_stays_in_order_until_it_opens() -> None:
 def test_what_belongs_to_an_assignment_that_is_over_is_dropped() -> None:
     """Whoever owns the partition now reads it again from the committed offset."""
     owned = Ownership()
-    owned.take(frozenset({A}))
+    owned.take(frozenset({A}), 1)
     held, before = Held(owned), owned.epoch
     held.add(before, [fetch(A)])
 

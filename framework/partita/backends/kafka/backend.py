@@ -39,6 +39,11 @@ class KafkaBackend:
         self.publisher = KafkaPublisher(settings, self._admin.largest_batch)
         self._subscriptions: set[KafkaSubscription] = set()
 
+    @property
+    def rebalance_timeout(self) -> float:
+        """Seconds; the option `rebalance_timeout_ms` of the address."""
+        return self.settings.rebalance_seconds
+
     async def open(self) -> None:
         """Connect the admin client. Raises KafkaConnectionError when no broker can be reached."""
         await self._admin.open()

@@ -166,6 +166,11 @@ def check(consumer: Client) -> None:
             raise KafkaError("a task that the consumer cannot do without has ended")
 
 
+def generation(consumer: Client) -> int:
+    """The group's generation that this member belongs to; below 1 when the client knows of none."""
+    return int(consumer._coordinator.generation) if consumer._coordinator is not None else -1
+
+
 def is_member(consumer: Client) -> bool:
     """
     Whether the broker still knows this member, as far as the client has heard.
@@ -173,12 +178,12 @@ def is_member(consumer: Client) -> bool:
     After a lost session the client resets its generation and then calls the revoke callback; a commit
     there would pass for one from outside the group (aiokafka issue 344, 0.14).
     """
-    return consumer._coordinator is not None and consumer._coordinator.generation > 0
+    return generation(consumer) > 0
 
 
-async def commit(consumer: Client, commits: Mapping[PortPartition, Commit]) -> None:
+async def commit(consumer: Client, generation: int, commits: Mapping[PortPartition, Commit]) -> None:
     """
-    Commit under the generation of now, again and again while the coordinator is away.
+    Commit under one generation of the group, again and again while the coordinator is away.
 
     The client's own commit (0.14) takes the generation of the moment it sends: repeated after a lost
     session it would pass for one from outside the group (aiokafka issue 344). It also refuses the commits of
@@ -189,7 +194,6 @@ async def commit(consumer: Client, commits: Mapping[PortPartition, Commit]) -> N
         Exception: the client's own error.
     """
     coordinator = consumer._coordinator
-    generation = coordinator.generation
     wanted = {TopicPartition(*at): OffsetAndMetadata(o.offset, o.metadata) for at, o in commits.items()}
     while True:
         await coordinator.ensure_coordinator_known()

@@ -28,7 +28,12 @@ class Commits:
     async def store(
         self, consumer: client.Client, commits: Mapping[TopicPartition, Commit]
     ) -> Mapping[TopicPartition, Exception]:
-        """The client's error for each commit that may not be stored; see `Subscription.commit`."""
+        """
+        The client's error for each commit that may not be stored; see `Subscription.commit`.
+
+        They are of the assignment that is in force now: however long they wait, they go with its generation.
+        """
+        generation = self._owned.generation
         while (earlier := self._pending) is not None and not earlier.done():
             # The client repeats a commit for ever while the coordinator is away (aiokafka issue 759, 0.14).
             if not await ended(earlier, self._seconds):
@@ -45,7 +50,7 @@ class Commits:
             each: CommitFailedError() for each in commits if each not in owned
         }
         if owned:
-            self._pending = self._calls.begin(client.commit(consumer, owned))
+            self._pending = self._calls.begin(client.commit(consumer, generation, owned))
             error = await self._outcome(self._pending)
             # The client names one error for the whole request: none of it counts as stored.
             errors |= dict.fromkeys(owned, error) if error is not None else {}

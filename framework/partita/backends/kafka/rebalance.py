@@ -34,16 +34,17 @@ class Ownership:
     Attributes:
         partitions: what may be committed; kept while a revocation drains.
         epoch: grows with each change, so that what was fetched before it can be told apart.
+        generation: the group's, of the latest assignment.
     """
 
     def __init__(self) -> None:
         self.partitions: frozenset[TopicPartition] = frozenset()
-        self.epoch = 0
+        self.epoch = self.generation = 0
         self._stable = asyncio.Event()
 
-    def take(self, partitions: frozenset[TopicPartition]) -> None:
+    def take(self, partitions: frozenset[TopicPartition], generation: int) -> None:
         """These are ours from now on, and only these."""
-        self.partitions = partitions
+        self.partitions, self.generation = partitions, generation
         self.epoch += 1
         self._stable.set()
 
@@ -76,7 +77,7 @@ class RebalanceForwarder(ConsumerRebalanceListener):
     Args:
         owned: kept up to date here.
         listener: who is told.
-        is_member: whether the broker still knows this member.
+        generation: the group's as this member knows it; below 1 when the broker does not know the member.
         rebalance_timeout: seconds after which the broker throws out a member that has not answered.
         rivals: told of each assignment and each loss.
     """
@@ -85,21 +86,21 @@ class RebalanceForwarder(ConsumerRebalanceListener):
         self,
         owned: Ownership,
         listener: AssignmentListener,
-        is_member: Callable[[], bool],
+        generation: Callable[[], int],
         rebalance_timeout: float,
         rivals: Rivals,
     ) -> None:
         self._rivals = rivals
         self._owned = owned
         self._listener = listener
-        self._is_member = is_member
+        self._generation = generation
         self._deadline = rebalance_timeout * _SHARE_OF_REBALANCE
 
     def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
         """The client's event; passed on as `assigned`."""
         partitions = frozenset(TopicPartition(*each) for each in assigned)
         self._rivals.assigned(asyncio.get_running_loop().time())
-        self._owned.take(partitions)
+        self._owned.take(partitions, self._generation())
         self._tell(self._listener.assigned, partitions)
 
     async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride] # it may be async
@@ -107,7 +108,7 @@ class RebalanceForwarder(ConsumerRebalanceListener):
     ) -> None:
         """The client's event; passed on as `revoked`, or as `lost` when it is no member (aiokafka #344)."""
         partitions = self._owned.partitions
-        if not self._is_member():
+        if self._generation() < 1:
             self._owned.drop()
             self._rivals.lost(asyncio.get_running_loop().time())
             if partitions:

@@ -132,6 +132,11 @@ class KafkaSettings:
         """The `group_instance_id`: who has one keeps its place in the group over a quick restart."""
         return self.options.get("group_instance_id")
 
+    @property
+    def rebalance_seconds(self) -> float:
+        """After how long the broker throws out a member that has not given its partitions up."""
+        return float(self._for(AIOKafkaConsumer, _CONSUMER)["rebalance_timeout_ms"]) / 1000
+
     def consumer(self, membership: Membership) -> dict[str, Any]:
         """What `AIOKafkaConsumer` is given for a membership."""
         given = {"client_id": membership.name, **self._for(AIOKafkaConsumer, _CONSUMER)}

@@ -93,9 +93,9 @@ class KafkaSubscription:
         raise TopicMissing(min(missing))
 
     def _join(self, consumer: client.Client, listener: AssignmentListener) -> None:
-        rebalance_timeout = self._settings.consumer(self.membership)["rebalance_timeout_ms"] / 1000
+        rebalance_timeout = self._settings.rebalance_seconds
         forwarder = RebalanceForwarder(
-            self._owned, listener, lambda: client.is_member(consumer), rebalance_timeout, self._rivals
+            self._owned, listener, lambda: client.generation(consumer), rebalance_timeout, self._rivals
         )
         if self._settings.instance is not None:
             coordination.rejoin_unless(consumer, lambda: self._rivals.taken)
@@ -145,7 +145,9 @@ class KafkaSubscription:
         found = await consumer.getmany(*(wanted or (NOBODY,)), timeout_ms=int(timeout * 1000))
         # Nothing below waits, so that records, positions and epoch belong together.
         fetches = [
-            Fetch(TopicPartition(*at), records, await consumer.position(at), size_of(records))
+            Fetch(
+                TopicPartition(*at), records, await consumer.position(at), size_of(records), records[0].offset
+            )
             for at, records in found.items()
         ]
         return self._owned.epoch, fetches
@@ -168,6 +170,19 @@ class KafkaSubscription:
             Exception: the client's own error.
         """
         return await self._calls.answer(client.committed(self._running(), partitions))
+
+    async def begin(
+        self, starts: Mapping[TopicPartition, Commit]
+    ) -> Mapping[TopicPartition, int | Exception]:
+        """
+        Store what the assignments start from; the fence is the group's generation.
+
+        Raises:
+            Closed: the subscription is not open.
+        """
+        generation = self._owned.generation
+        refused = await self._commits.store(self._running(), starts)
+        return {at: refused.get(at, generation) for at in starts}
 
     async def unread(self) -> Mapping[TopicPartition, int]:
         """

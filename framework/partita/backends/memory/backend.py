@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from partita.backends.memory.broker import MemoryBroker
+from partita.backends.memory.groups import REBALANCE_TIMEOUT
 from partita.backends.memory.records import MemoryReader
 from partita.backends.memory.subscription import MemorySubscription
 from partita.core.ports import Membership, Outgoing, Receipt
@@ -44,6 +45,7 @@ class MemoryBackend:
 
     system = "memory"
     reader = MemoryReader()
+    rebalance_timeout = REBALANCE_TIMEOUT
 
     def __init__(self, broker: MemoryBroker, address: str) -> None:
         self.broker = broker

@@ -103,6 +103,14 @@ class MemorySubscription:
         stored = self._group.committed
         return {at: stored[at] for at in partitions if at in stored}
 
+    async def begin(
+        self, starts: Mapping[TopicPartition, Commit]
+    ) -> Mapping[TopicPartition, int | Exception]:
+        """Commit where the assignments start; the fence is the group's generation."""
+        generation = self._generation
+        refused = await self.commit(starts)
+        return {at: refused.get(at, generation) for at in starts}
+
     async def unread(self) -> Mapping[TopicPartition, int]:
         """Messages not handed out yet, when the group is stable."""
         await self._group.stable()
@@ -126,4 +134,4 @@ def _fetch(partition: TopicPartition, log: Sequence[object], position: int) -> F
         size += getattr(record, "size", 0)
         if size >= FETCH_BYTES:
             break
-    return Fetch(partition, records, position + len(records), size)
+    return Fetch(partition, records, position + len(records), size, position)

@@ -51,6 +51,7 @@ class NatsBackend:
 
     system = "nats"
     reader = NatsReader()
+    rebalance_timeout = None
 
     def __init__(self, settings: NatsSettings) -> None:
         self.address = settings.address

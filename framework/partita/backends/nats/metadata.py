@@ -65,9 +65,11 @@ class CommitMetadata:
         """Whether a commit has other metadata than what is stored."""
         return commit.metadata != self._stored
 
-    async def store(self, commit: Commit, floor: Floor) -> None:
+    async def store(self, commit: Commit, floor: Floor) -> int:
         """
         Keep the metadata of a commit whose ack has moved the consumer to *floor*.
+
+        Returns the number that the server gave the entry: it grows with every entry of the bucket.
 
         Raises:
             nats.errors.Error: the client's own error.
@@ -84,8 +86,9 @@ class CommitMetadata:
         except errors.NoRespondersError:
             await self._make_bucket()
             acknowledged = await self._connection.request(self._subject, payload)
-        answer(acknowledged.data)
+        number = answer(acknowledged.data).number("seq")
         self._stored = commit.metadata
+        return number
 
     async def _make_bucket(self) -> None:
         """As many replicas as the topic has that needs it first."""

@@ -1,8 +1,10 @@
 """One partition as one member reads it: its lane, its consumer, and what is asked of both."""
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import attrs
+from nats import errors
 from nats.aio.msg import Msg
 from nats.js.errors import APIError
 
@@ -11,13 +13,14 @@ from partita.backends.nats.client import Connection
 from partita.backends.nats.consumers import Durable, Standing
 from partita.backends.nats.lane import Lane
 from partita.backends.nats.metadata import CommitMetadata, Floor
-from partita.backends.nats.records import place
+from partita.backends.nats.records import NatsReader, place
 from partita.core.ports import Commit, Fetch, TopicPartition
 
 # Counted for each message that waits here beside its value, so that empty ones are bounded too.
 OVERHEAD = 256
 # A pin older than this that nobody answers for is not one that was on its way to us.
 UNSEEN_SECONDS = 2.0
+_log = logging.getLogger("partita.nats")
 
 
 @attrs.define(eq=False)
@@ -60,7 +63,8 @@ class Reading:
     def hand_over(self) -> Fetch:
         """What has come and was not handed over."""
         records, end_offset, size = self.lane.hand_over()
-        return Fetch(self.at, records, end_offset, size - len(records) * OVERHEAD)
+        first = NatsReader.offset(records[0])
+        return Fetch(self.at, records, end_offset, size - len(records) * OVERHEAD, first)
 
     async def commit(self, connection: Connection, commit: Commit, now: float) -> None:
         """
@@ -105,6 +109,32 @@ class Reading:
             nats.errors.Error: the client's own error.
         """
         return await self.metadata.committed(_floor(await self.durable.standing()))
+
+    async def begin(self, commit: Commit, now: float) -> int:
+        """
+        Store what an assignment starts from; returns its fence.
+
+        That is the number of the entry. It is ours alone, and above those of all former owners, if the
+        partition is still pinned to us when it has been given out: whoever has it later stores later.
+        0 when the bucket cannot be used, which the account may not be permitted to.
+
+        Raises:
+            nats.errors.Error: the partition is somebody else's, or the server did not say whose.
+        """
+        pin = None if self.lane.lapsed(now) else self.lane.pin
+        found = await self.durable.standing()
+        if found.pin == pin:
+            fence = await self._numbered(commit, _floor(found))
+            if (await self.durable.standing()).pin == pin == self.lane.pin:
+                return fence
+        raise refused(423, f"{self.at} is not this member's any more")
+
+    async def _numbered(self, commit: Commit, floor: Floor) -> int:
+        try:
+            return await self.metadata.store(commit, floor)
+        except errors.Error as error:
+            _log.warning("%s has no fence, its beginning was not stored: %s", self.at, type(error).__name__)
+            return 0
 
     async def unread(self, is_alive: Callable[[str], Awaitable[bool]]) -> int:
         """

@@ -178,6 +178,22 @@ class NatsSubscription:
         commits = await asyncio.gather(*[reading.committed() for reading in found])
         return {each.at: commit for each, commit in zip(found, commits, strict=True) if commit is not None}
 
+    async def begin(
+        self, starts: Mapping[TopicPartition, Commit]
+    ) -> Mapping[TopicPartition, int | Exception]:
+        """Store what the assignments start from; the fence is a number that the server gives out."""
+        answers = await asyncio.gather(*[self._begin(at, commit) for at, commit in starts.items()])
+        return dict(zip(starts, answers, strict=True))
+
+    async def _begin(self, at: TopicPartition, commit: Commit) -> int | Exception:
+        reading = self._attendant.find(subject(*at))
+        if reading is None:
+            return refused(404, f"{at} is not read by this member")
+        try:
+            return await reading.begin(commit, self._attendant.now())
+        except errors.Error as error:
+            return error
+
     async def _commit(self, at: TopicPartition, commit: Commit) -> Exception | None:
         reading = self._attendant.find(subject(*at))
         if reading is None:
