@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from partita_worker.devbroker.broker import KINDS, Broker
+from partita_worker.devbroker.broker import KINDS, Broker, BrokerKind
 from partita_worker.devbroker.ports import free_port
 from partita_worker.devbroker.processes import send, wait_end
 from partita_worker.devbroker.state import BrokerState, Registry
@@ -21,12 +21,14 @@ class Server:
     A server of a test's own, on one port and with one data folder for its whole life.
 
     Args:
-        kind: "kafka" or "nats".
+        kind: "kafka" or "nats", or a kind that a test made.
         folder: an empty folder for its data.
+        port: where; default: a free one.
     """
 
-    def __init__(self, kind: str, folder: Path) -> None:
-        self._broker = Broker(KINDS[kind], free_port(), Registry(folder))
+    def __init__(self, kind: str | BrokerKind, folder: Path, port: int | None = None) -> None:
+        known = KINDS[kind] if isinstance(kind, str) else kind
+        self._broker = Broker(known, port or free_port(), Registry(folder))
 
     @property
     def address(self) -> str:
@@ -51,6 +53,11 @@ class Server:
         state = self._state
         send(state.pid, state.born, signal.SIGKILL)
         assert wait_end(state.pid, state.born, KILL_SECONDS), "the server did not die"
+
+    def end(self) -> None:
+        """Kill it if it is up."""
+        if self._broker.state is not None:
+            self.kill()
 
     def freeze(self) -> None:
         """Stop its clock: its sockets stay open and nothing answers. Waits until no thread runs any more."""

@@ -68,7 +68,7 @@ class Kafka:
         settings = properties(port, free_port())
         (folder / "server.properties").write_text(settings, encoding="ascii")
         if not (folder / "data" / "meta.properties").exists():
-            format_storage(java, folder)
+            format_storage(java, folder, new_cluster_id())
         return [*java, "kafka.Kafka", "server.properties"]
 
     def answers(self, port: int) -> bool:
@@ -126,15 +126,19 @@ def jars(say: Callable[[str], None]) -> Sequence[str]:
         told.cancel()
 
 
-def format_storage(java: Sequence[str], folder: Path) -> None:
+def new_cluster_id() -> str:
+    """An id that no other cluster has."""
+    # One that begins with "-" is an option to the storage tool's argument parser: one in 64 would.
+    return base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
+
+
+def format_storage(java: Sequence[str], folder: Path, cluster: str) -> None:
     """
-    Prepare an empty data folder, as Kafka asks for it before its first start.
+    Prepare an empty data folder for a cluster, as Kafka asks for it before its first start.
 
     Raises:
         BrokerError: it could not.
     """
-    # An id that begins with "-" is an option to the tool's argument parser: one in 64 would.
-    cluster = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
     arguments = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", "server.properties"]
     done = subprocess.run([*java, *arguments], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
