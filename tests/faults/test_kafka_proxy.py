@@ -312,7 +312,7 @@ def test_error_codes_are_found_behind_what_comes_before_them() -> None:
 
 
 def test_every_answer_of_a_members_life_has_its_layout(proxied: KafkaProxy, broker: Broker) -> None:
-    """A real member joins, reads, commits and leaves, a producer publishes; all answers are walked through."""
+    """A real member joins, reads, commits and leaves, a producer publishes: all answers are known."""
     apis = LAYOUTS.keys() - {"AddPartitionsToTxn", "AddOffsetsToTxn", "EndTxn", "TxnOffsetCommit"}
     topic = fresh("layouts")
     at = TopicPartition(topic, 0)

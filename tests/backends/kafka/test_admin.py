@@ -14,7 +14,7 @@ from aiokafka.errors import (
 from tests.backends.kafka.members import backend, fresh
 
 from partita.backends.kafka import open_backend
-from partita.backends.kafka.admin import KafkaAdmin
+from partita.backends.kafka.admin import Ask, KafkaAdmin
 from partita.backends.kafka.settings import kafka_settings
 from partita.core.errors import TopicMissing
 
@@ -65,8 +65,8 @@ class Offsets(KafkaAdmin):
         super().__init__(kafka_settings("kafka://127.0.0.1:1", {}))
         self.deleted: list[str] = []
 
-    async def _connected(self) -> Any:
-        return self
+    async def _ask(self, ask: Ask) -> Any:
+        return await ask(self)
 
     async def describe_topics(self, _: object) -> list[dict[str, object]]:
         """What the broker has."""

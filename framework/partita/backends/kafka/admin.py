@@ -74,7 +74,7 @@ class KafkaAdmin:
             Exception: the client's own error.
         """
         used = await self._connected()
-        task = begin(_as_coroutine(ask, used))
+        task = begin(_asked(ask, used))
         seconds = self._settings.deadlines.request
         if not await ended(task, seconds):
             leave(task)
@@ -185,7 +185,8 @@ async def _on_controller(
     return await ask(what)
 
 
-async def _as_coroutine(ask: Ask, used: client.Client) -> Any:
+async def _asked(ask: Ask, used: client.Client) -> Any:
+    await client.choose_broker(used)
     return await ask(used)
 
 

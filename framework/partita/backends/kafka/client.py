@@ -5,7 +5,9 @@ Only a client that is being thrown away has its tasks cancelled.
 """
 
 import asyncio
+import random
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import aiokafka
@@ -16,6 +18,7 @@ from aiokafka.errors import (
     IllegalGenerationError,
     KafkaConnectionError,
     KafkaError,
+    NodeNotReadyError,
     OffsetMetadataTooLargeError,
     RebalanceInProgressError,
     UnknownMemberIdError,
@@ -123,6 +126,27 @@ async def know_controller(admin: Client) -> None:
     while network.cluster.controller is None:
         await network.force_metadata_update()
         await asyncio.sleep(0.1)
+
+
+async def choose_broker(admin: Client) -> None:
+    """
+    Have the client ask a broker that is up, and stay with it.
+
+    It would take any that it has heard of, also one that has been down for a while (aiokafka 0.14,
+    `AIOKafkaClient.get_random_node`). One that is connected comes first.
+
+    Raises:
+        NodeNotReadyError: none can be connected.
+    """
+    network = _network(admin)
+    nodes = [broker.nodeId for broker in network.cluster.brokers()]
+    random.shuffle(nodes)
+    connected = {node for (node, _), connection in network._conns.items() if connection.connected()}
+    for node in sorted(nodes, key=lambda node: node not in connected):
+        if await network.ready(node):
+            network.get_random_node = partial(int, node)
+            return
+    raise NodeNotReadyError("no broker can be connected")
 
 
 def _disconnect(network: Client) -> None:

@@ -17,7 +17,7 @@ from aiokafka.producer.sender import Sender
 from partita.core.errors import SettingsError
 
 PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
-    (AIOKafkaClient, ("_conns", "_sync_task", "_md_update_fut", "set_topics")),
+    (AIOKafkaClient, ("_conns", "_sync_task", "_md_update_fut", "set_topics", "get_random_node", "ready")),
     (AIOKafkaConsumer, ("_client", "_subscription", "_coordinator", "_fetcher", "_closed")),
     (AIOKafkaProducer, ("client", "_sender", "_closed")),
     (AIOKafkaAdminClient, ("_client", "_closed")),
