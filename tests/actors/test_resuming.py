@@ -56,6 +56,30 @@ def test_the_map_stays_with_the_commits_while_its_first_message_is_unfinished() 
     assert list(stored.finished.runs()) == list(finished.runs())
 
 
+def test_a_drain_before_the_map_was_read_past_hands_all_of_it_on() -> None:
+    """The committed offset may be one that a former owner has finished: it is not handled again either."""
+    broker, begun, go = broker_with(Finished.of([1, 2, 4])), asyncio.Event(), asyncio.Event()
+
+    async def handle(value: bytes) -> None:
+        begun.set()
+        await go.wait()
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, handle) as running:
+            broker.member.feed(AT, *VALUES)
+            await begun.wait()
+            draining = asyncio.ensure_future(running.consumer.drain())
+            await pass_time(1)
+            go.set()
+            await draining
+
+    run(scenario())
+
+    stored = OffsetMap.decode(broker.stored[AT], broker.metadata[AT])
+    assert broker.stored[AT] == 1
+    assert list(stored.finished.runs()) == [(1, 3), (4, 5)]
+
+
 def test_all_new_partitions_are_asked_about_once_before_their_first_message() -> None:
     """One request for an assignment, however many partitions and fetches there are."""
     broker, worker = ScriptedBroker(AT, OTHER), Worker()

@@ -63,8 +63,18 @@ def test_what_was_encoded_comes_back(
 def test_nothing_to_say_is_no_text() -> None:
     """A commit in order has no metadata, as before; what lies below the commit needs no words."""
     assert OffsetMap().encode(5) == ""
-    assert OffsetMap(Finished.of([1, 2, 5])).encode(5) == ""
+    assert OffsetMap(Finished.of([1, 2, 4])).encode(5) == ""
     assert OffsetMap.decode(5, "") == OffsetMap.decode(5, None) == OffsetMap()
+
+
+@given(BASES, STEPS)
+def test_the_committed_offset_itself_may_be_finished(base: int, steps: list[int]) -> None:
+    """By a former owner, and not read yet by the one that commits: whoever comes next leaves it out."""
+    finished = Finished.of([base]) | finished_after(base, steps)
+
+    found = OffsetMap.decode(base, OffsetMap(finished).encode(base))
+
+    assert list(found.finished.runs()) == list(finished.runs())
 
 
 @pytest.mark.parametrize("incomplete", [0, 1, 16, 500, 5_000])

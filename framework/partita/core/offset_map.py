@@ -1,7 +1,7 @@
 """
 The offset map: what is stored with a commit, so that a restart repeats unfinished messages only.
 
-A commit says that everything below its offset is finished. The map says what is finished above it, in at
+A commit says that everything below its offset is finished. The map says what else is finished, in at
 most 4,096 characters of text, which is what Kafka keeps beside an offset by default.
 
     "P1"                                      whose it is, and the version
@@ -68,7 +68,8 @@ class OffsetMap:
         Raises:
             ValueError: a counter is negative.
         """
-        above = self.finished.above(base)
+        # The committed offset too: a former owner may have finished it before it was read here.
+        above = self.finished.above(base - 1)
         if not above and self.unclean is None and self.attempt is None:
             return ""
         head = _varint(base)

@@ -163,7 +163,7 @@ class Remembered:
             return None
         base = max(self._base, self._position if self._first_left is None else self._first_left)
         finished = self.before | Finished.of(self._done)
-        # The map says nothing of the committed offset itself: it is the first that is not finished.
+        # The committed offset is the first that is not finished; what is finished up to there needs no words.
         base = next((stop for start, stop in finished.runs() if start <= base < stop), base)
         self.before, self._base = finished.above(base), base
         self._done.clear()
