@@ -59,6 +59,38 @@ def test_a_message_without_attempts_left_is_buried_and_its_partition_goes_on() -
     assert graveyard.buried == [(1, 2, "no 2", "no 3")]
 
 
+class Odd(Exception):
+    """An error of somebody's that answers no question about itself."""
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("no truth")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no equality")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_an_error_that_is_neither_true_nor_false_is_an_outcome_like_any_other() -> None:
+    """Its message is buried with the first and the last of them, and nothing crashes."""
+    broker, graveyard, errors = ScriptedBroker(AT), Graveyard(), [Odd("first"), Odd("last")]
+
+    async def handle(value: bytes) -> None:
+        raise errors.pop(0)
+
+    async def scenario() -> None:
+        running = RunningConsumer(broker, handle, retry=TWICE)
+        for route in running.routes.kinds.values():
+            route.bury = graveyard
+        async with running:
+            broker.member.feed(AT, b"poison")
+            await until(lambda: broker.stored.get(AT) == 1)
+
+    run(scenario())
+
+    assert graveyard.buried == [(0, 2, "first", "last")]
+
+
 def test_a_message_that_cannot_be_buried_is_parked_and_not_handled_again() -> None:
     """Health says why; the burial is tried again after a minute, and then the partition goes on."""
     broker, handler, graveyard = ScriptedBroker(AT), Poisoned(), Graveyard(refusals=1)

@@ -87,7 +87,8 @@ class Endings:
         if message.burying:
             self._park(message, failure)
             return None
-        message.first, message.last = message.first or failure, failure
+        message.first = failure if message.first is None else message.first
+        message.last = failure
         decision = after_failure(message.route.retry, message.attempt, failure, self._chance())
         if isinstance(decision, Exhausted):
             return self._exhausted(message, failure)
