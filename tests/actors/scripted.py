@@ -34,6 +34,7 @@ class ScriptedBroker:
         self.metadata: dict[TopicPartition, str] = {}
         self.committed_errors: list[Exception] = []
         self.begun: list[Mapping[TopicPartition, Commit]] = []
+        self.skipped: dict[TopicPartition, int] = {}
         self.begin_errors: list[Exception] = []
         self.asked: list[Collection[TopicPartition]] = []
         self.answering = asyncio.Event()
@@ -147,6 +148,10 @@ class ScriptedSubscription:
             assert start.offset >= broker.stored.get(at, 0), "a commit moved back"
             broker.stored[at], broker.metadata[at] = start.offset, start.metadata
         return dict.fromkeys(starts, len(broker.begun))
+
+    def skip(self, partition: TopicPartition, offset: int) -> None:
+        """Note it."""
+        self.broker.skipped[partition] = offset
 
     async def unread(self) -> Mapping[TopicPartition, int]:
         """What the script says."""

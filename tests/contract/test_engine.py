@@ -1,10 +1,12 @@
 """What a route's options promise, on every backend: order with concurrency, dead letters."""
 
 import asyncio
+import logging
 from collections import Counter, defaultdict
 
+import pytest
 from tests.contract.test_universal import group
-from tests.contract.world import Inbox, World
+from tests.contract.world import DEADLINE, Inbox, World
 
 from partita import Context, Message, Outgoing, Retry, Router, open_bus
 from partita.core.dead_letters import read_dead_letter
@@ -102,6 +104,41 @@ def test_the_fence_of_a_partition_grows_from_owner_to_owner(world: World) -> Non
 
     numbers = [number for (number,) in fences]
     assert 0 < numbers[0] < numbers[1] < numbers[2]
+
+
+def test_a_partition_that_a_rebalance_gives_back_goes_on_with_what_it_had_in_hand(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a broker asks for partitions back: they are not read again, and no message is handled twice."""
+    handled: list[bytes] = []
+
+    async def scenario() -> None:
+        # A heartbeat is how a member of Kafka's learns of a rebalance.
+        url = f"{world.url}?heartbeat_interval_ms=100" if world.name == "kafka" else world.url
+        async with world.topic(partitions=1) as (owner, topic), open_bus(url) as bus, open_bus(url) as other:
+            name, begun = group(), asyncio.Event()
+            await owner.publish_batch(topic, [b"%d" % n for n in range(600)])
+
+            async def handle(value: bytes) -> None:
+                handled.append(value)
+                if len(handled) > 20:
+                    begun.set()
+                await asyncio.sleep(0.005)
+
+            subscription = await bus.subscribe(topic, handle, group=name, order="none", concurrency=4)
+            await begun.wait()
+            joined = await other.subscribe(topic, handle, group=name)
+            async with asyncio.timeout(DEADLINE):
+                while len(handled) < 600:
+                    await asyncio.sleep(0.02)
+            await joined.drain()
+            await subscription.drain()
+
+    with caplog.at_level(logging.INFO, "partita.poller"):
+        asyncio.run(scenario())
+
+    assert sorted(handled) == sorted(b"%d" % n for n in range(600))
+    assert ("that it had in hand" in caplog.text) is (world.name != "nats")
 
 
 def test_what_finished_above_a_hanging_message_is_not_repeated(world: World, inbox: Inbox) -> None:

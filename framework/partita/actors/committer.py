@@ -64,6 +64,11 @@ class Committer:
         self._idle_timer = None
         self._kick.set()
 
+    def stored(self, partition: Partition) -> Commit | None:
+        """The commit of a partition, if all that it has finished is in it; else None."""
+        commit = _commit_of(partition)
+        return commit if commit == self._plan.stored(partition.name) else None
+
     def forget(self, partition: TopicPartition) -> None:
         """The partition is no longer this member's."""
         self._plan.forget(partition)

@@ -18,6 +18,7 @@ from partita.actors.poller import Poller
 from partita.actors.pump import Pump
 from partita.actors.routes import TopicRoutes
 from partita.actors.supervisor import Supervisor
+from partita.actors.warm import Unhandled, WarmStore
 from partita.core.commits import CommitPolicy
 from partita.core.flow import FlowGate
 from partita.core.health import Parked, Part, describe
@@ -80,6 +81,7 @@ class Consumer:
         self._subscribe = subscribe
         self._routes = routes
         self._on_stop_request = on_stop_request
+        self._warm = WarmStore()
         self._handled_before = self._failed_before = 0
         self._trouble: tuple[str, float] | None = None
         self._draining = False
@@ -144,6 +146,7 @@ class Consumer:
         finally:
             self.joined = False
             self.lost(list(self.partitions))
+            self._warm.clear()
             # The group still counts this member and its sockets are open: leaving is finished even
             # when this task is cancelled, within a deadline.
             with anyio.move_on_after(CLOSE_SECONDS, shield=True):
@@ -169,8 +172,10 @@ class Consumer:
         if at in self.partitions:
             self.lost([at])  # a second assignment without a revocation in between: the first one is over
         lease = Lease(at)
-        self.partitions[at] = Partition(lease, routes, FlowGate(), self._pump)
+        partition = self.partitions[at] = Partition(lease, routes, FlowGate(), self._pump)
         self.settings.leases.hold(lease)
+        if (unhandled := self._warm.take(at)) is not None and self._poller is not None:
+            self._poller.returned(partition, unhandled)
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish what is in hand, commit it, and let the partitions go; bounded by the drain timeout."""
@@ -178,6 +183,7 @@ class Consumer:
         if not going:
             return
         await self._settle(going)
+        self._keep_warm(going)
         self._drop(going)
         _log.info("%s: revoked %s", self.name, _listed(partitions))
 
@@ -187,6 +193,15 @@ class Consumer:
         self._drop(going)
         if going:
             _log.warning("%s: lost %s", self.name, _listed(partitions))
+
+    def _keep_warm(self, going: Collection[Partition]) -> None:
+        """A rebalance often gives back what it takes: keep for a while what was read and not handled."""
+        assert self._committer is not None  # there are partitions, so there is a committer
+        for partition in going:
+            commit = self._committer.stored(partition) if partition.lease.may_commit else None
+            if commit is not None and (fetches := partition.left()):
+                size, finished = partition.gate.held, partition.finished_above()
+                self._warm.keep(partition.name, Unhandled(commit, finished, fetches, size))
 
     async def _settle(self, going: Collection[Partition]) -> None:
         """Drain and commit; what does not end within the deadline is left unfinished."""

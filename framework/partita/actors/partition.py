@@ -7,9 +7,9 @@ the pump crashes it starts again with what stands here, so that no message is sk
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import NoReturn, Protocol
 
 import anyio
@@ -94,6 +94,7 @@ class Partition:
         self.drained = anyio.Event()
         self.resumed = self.begun = False
         self.start: Commit | None = None
+        self.ahead = 0
         self._pump = pump
         self._finished_before = Finished()
         self._fetches: deque[Fetch] = deque()
@@ -236,6 +237,16 @@ class Partition:
         if self.record is not None:
             position = self.routes.reader.offset(self.record)
         return Finished.all_but(first, position, unfinished) | self._finished_before
+
+    def left(self) -> Sequence[Fetch]:
+        """What was read and is not handled, as it would arrive again; empty when that is nothing."""
+        end = self._fetch.end_offset if self._fetch is not None else self.ledger.position
+        fetches = list(self._fetches)
+        if end is not None and (self.open or self._fetch is not None):
+            records = chain([self.open[offset].record for offset in sorted(self.open)], self._reading)
+            size = self.gate.held - sum(each.size_bytes for each in fetches)
+            fetches.insert(0, Fetch(self.name, records, end, size, self.committable or 0))
+        return fetches
 
     @property
     def parked(self) -> Iterable[tuple[Parked, float]]:

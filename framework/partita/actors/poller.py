@@ -8,10 +8,12 @@ with it and is started again with a new client.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import dropwhile
 
 from partita.actors.committer import Committer
 from partita.actors.partition import Partition
+from partita.actors.warm import Unhandled
 from partita.core.offset_map import OffsetMap
 from partita.core.ports import Commit, Fetch, Subscription, TopicPartition
 
@@ -44,6 +46,7 @@ class Poller:
         self._subscription = subscription
         self._partitions = partitions
         self._committer = committer
+        self._returned: dict[Partition, Unhandled] = {}
         self._early: list[tuple[Partition, Fetch]] = []
         self.holding = False
         self._refused_since: float | None = None
@@ -54,6 +57,10 @@ class Poller:
     def fail(self, error: Exception) -> None:
         """Raise *error* at the next turn: the client's callback, where it arose, must not see it."""
         self._fault = error
+
+    def returned(self, partition: Partition, unhandled: Unhandled) -> None:
+        """A partition has come back: if nobody else has had it, it goes on with what it had in hand."""
+        self._returned[partition] = unhandled
 
     async def run(self) -> None:
         """
@@ -78,10 +85,11 @@ class Poller:
         # Looked up before anything is waited for: what was read under one lease is not for the next.
         owners = [self._partitions.get(fetch.partition) for fetch in fetches]
         found = zip(owners, fetches, strict=True)
-        waiting = self._early + [(owner, fetch) for owner, fetch in found if owner is not None]
-        self._early = []
-        if not all(owner.begun for owner, _ in waiting):
+        fresh = [(owner, fetch) for owner, fetch in found if owner is not None]
+        waiting = [*self._early, *fresh]
+        if self._returned or not all(owner.begun for owner, _ in waiting):
             await self._begin({owner.name: fetch for owner, fetch in reversed(waiting) if not owner.begun})
+        waiting, self._early = [*self._early, *_unknown(fresh)], []
         for owner, fetch in waiting:
             # What comes for a partition that is going away is read again by its next owner.
             if owner.lease.takes_messages and owner.begun:
@@ -106,18 +114,19 @@ class Poller:
             if partition.start is None and partition.name in firsts:
                 # Nobody has ever committed here: this is where the group begins.
                 partition.start = Commit(firsts[partition.name].start_offset)
+        self._returned = {}
         # The answer took its time: what was committed since by another owner must not be overwritten.
         ours = [each for each in fresh if each.lease.takes_messages]
         await self._store_starts({each.name: each for each in ours})
 
     async def _store_starts(self, fresh: Mapping[TopicPartition, Partition]) -> None:
         starts = {at: each.start for at, each in fresh.items() if each.start is not None}
-        refused: list[Exception] = []
-        for at, answer in (await self._committer.begin(starts)).items():
+        answers = await self._committer.begin(starts)
+        for at, answer in answers.items():
             if not isinstance(answer, Exception):
                 fresh[at].lease.fence, fresh[at].begun = answer, True
-            elif fresh[at].lease.takes_messages:
-                refused.append(answer)
+        errors = [(at, each) for at, each in answers.items() if isinstance(each, Exception)]
+        refused = [error for at, error in errors if fresh[at].lease.takes_messages]
         now = asyncio.get_running_loop().time()
         self._refused_since = (self._refused_since or now) if refused else None
         if self._refused_since is not None and now - self._refused_since >= BEGIN_SECONDS:
@@ -132,7 +141,15 @@ class Poller:
                 "what was finished above the commit is handled again",
                 partition.name,
             )
-        partition.resume(found.finished)
+        unhandled = self._returned.get(partition)
+        if unhandled is None or unhandled.commit != commit:
+            partition.resume(found.finished)
+            return
+        partition.resume(unhandled.finished)
+        partition.ahead = unhandled.end_offset
+        self._subscription.skip(partition.name, unhandled.end_offset)
+        self._early += [(partition, fetch) for fetch in unhandled.fetches]
+        _log.info("%s goes on with %d bytes that it had in hand", partition.name, unhandled.size_bytes)
 
     def _patience(self, closed: frozenset[TopicPartition]) -> float:
         """
@@ -142,3 +159,19 @@ class Poller:
         self._wait = GATED_SECONDS if closed != self._closed else min(self._wait * 2, POLL_SECONDS)
         self._closed = closed
         return self._wait if closed else POLL_SECONDS
+
+
+def _unknown(found: Iterable[tuple[Partition, Fetch]]) -> Iterator[tuple[Partition, Fetch]]:
+    """Leave out what came although its partition has it in hand."""
+    for owner, fetch in found:
+        if fetch.start_offset >= owner.ahead:
+            owner.ahead = 0
+        elif fetch.end_offset <= owner.ahead:
+            continue
+        else:
+            fetch.records = _from(owner.ahead, fetch.records, owner.routes.reader.offset)
+        yield owner, fetch
+
+
+def _from(offset: int, records: Iterable[object], offset_of: Callable[[object], int]) -> Iterator[object]:
+    return dropwhile(lambda record: offset_of(record) < offset, records)

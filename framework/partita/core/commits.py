@@ -52,6 +52,10 @@ class CommitPlan:
             if partition not in refused:
                 self._committed[partition] = commit
 
+    def stored(self, partition: TopicPartition) -> Commit | None:
+        """What the broker has stored for us last; None: nothing yet."""
+        return self._committed.get(partition)
+
     def forget(self, partition: TopicPartition) -> None:
         """The partition is no longer this member's."""
         self._committed.pop(partition, None)

@@ -197,6 +197,14 @@ class Subscription(Protocol):
         """
         ...
 
+    def skip(self, partition: TopicPartition, offset: int) -> None:
+        """
+        Hand out what is at *offset* and above: what is below is here already.
+
+        A wish: what was under way may still come, and a broker may not be able to.
+        """
+        ...
+
     async def unread(self) -> Mapping[TopicPartition, int]:
         """
         Messages at the broker that this member should still be handed, for each partition it reads.

@@ -184,6 +184,14 @@ class KafkaSubscription:
         refused = await self._commits.store(self._running(), starts)
         return {at: refused.get(at, generation) for at in starts}
 
+    def skip(self, partition: TopicPartition, offset: int) -> None:
+        """Have the client fetch from *offset* on, unless the partition has just gone away."""
+        if partition in self._owned.partitions and self._consumer is not None:
+            try:
+                self._consumer.seek(KafkaPartition(*partition), offset)
+            except IllegalStateError:
+                return  # the client knows already, and will tell us
+
     async def unread(self) -> Mapping[TopicPartition, int]:
         """
         Messages not handed out yet, for each partition of this member; empty when it has none.

@@ -111,6 +111,11 @@ class MemorySubscription:
         refused = await self.commit(starts)
         return {at: refused.get(at, generation) for at in starts}
 
+    def skip(self, partition: TopicPartition, offset: int) -> None:
+        """Go on at *offset*."""
+        if partition in self._positions:
+            self._positions[partition] = max(offset, self._positions[partition])
+
     async def unread(self) -> Mapping[TopicPartition, int]:
         """Messages not handed out yet, when the group is stable."""
         await self._group.stable()

@@ -185,6 +185,9 @@ class NatsSubscription:
         answers = await asyncio.gather(*[self._begin(at, commit) for at, commit in starts.items()])
         return dict(zip(starts, answers, strict=True))
 
+    def skip(self, partition: TopicPartition, offset: int) -> None:
+        """Nothing: the server hands out from its floor, and takes nothing back in good order before."""
+
     async def _begin(self, at: TopicPartition, commit: Commit) -> int | Exception:
         reading = self._attendant.find(subject(*at))
         if reading is None:
