@@ -1,5 +1,6 @@
 """Every example runs alone and prints what its reader is told to expect."""
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -48,8 +49,8 @@ def test_an_example_prints_what_it_promises(example: str) -> None:
 
 
 def test_every_example_is_short_and_has_its_output_checked() -> None:
-    """At most 60 lines each; wordcount has a test of its own below."""
-    assert {each.stem for each in EXAMPLES} == {*OUTPUT, "wordcount"}
+    """At most 60 lines each; those that `worker` runs have tests of their own below."""
+    assert {each.stem for each in EXAMPLES} == {*OUTPUT, "wordcount", "use_all_cores"}
     assert [each.name for each in EXAMPLES if len(each.read_text().splitlines()) > 60] == []
 
 
@@ -68,3 +69,18 @@ def test_wordcount_counts_what_the_file_holds() -> None:
     assert [(word, str(count)) for word, count in expected] == [(word, n) for n, word in printed]
     lines = len((ROOT / "README.md").read_bytes().splitlines())
     assert f"handled {lines}, failed 0" in done.stdout
+
+
+def test_use_all_cores_hashes_each_line_in_another_process() -> None:
+    """The hashes are those of the lines, and every one of them was published and kept."""
+    lines = (ROOT / "README.md").read_bytes().splitlines()
+    hashes = {hashlib.pbkdf2_hmac("sha256", line, b"salt", 5_000).hex() for line in lines}
+    command = [sys.executable, "-m", "partita_worker", "run", "examples.use_all_cores:router"]
+
+    done = subprocess.run(
+        [*command, "--feed", "passwords=README.md", "--burst"], capture_output=True, text=True, cwd=ROOT
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert f"{len(hashes)} different hashes, the least begins with {min(hashes)[:8]}" in done.stdout
+    assert f"handled {2 * len(lines)}, failed 0" in done.stdout

@@ -35,6 +35,8 @@ def outcome_of(function: Handler, record: MemoryRecord = RECORD, *, threads: int
     async def scenario() -> object:
         pool = ThreadPool("handler", threads) if threads else None
         scope = Scope("billing", "state", publish)
+        if pool is not None:
+            await pool.start()
         try:
             return await bind_handler(plan_handler(function), MemoryReader(), scope, pool)(record, 2)
         finally:

@@ -63,7 +63,7 @@ def test_a_plain_function_runs_in_a_thread_unless_it_says_otherwise() -> None:
     @router.handler("c")
     async def waiting(value: bytes) -> None: ...
 
-    assert [each.runs_in_thread for each in router.routes] == [True, False, False]
+    assert [each.runs for each in router.routes] == ["thread", "inline", "inline"]
 
 
 def test_refuses_an_async_function_in_a_thread() -> None:

@@ -9,8 +9,10 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+from partita.actors.processes import ProcessPool
 from partita.actors.threads import ThreadPool
 from partita.core.errors import DecodeError, RouteError
+from partita.core.frames import message_fields, parcel
 from partita.core.ports import RecordReader
 from partita.handlers import Call, Handler, HandlerPlan, Parameter, Want
 from partita.message import Context, Message, Scope
@@ -18,7 +20,9 @@ from partita.message import Context, Message, Scope
 Argument = Callable[[object, int], object]
 
 
-def bind_handler(plan: HandlerPlan, reader: RecordReader, scope: Scope, pool: ThreadPool | None) -> Call:
+def bind_handler(
+    plan: HandlerPlan, reader: RecordReader, scope: Scope, pool: ThreadPool | ProcessPool | None
+) -> Call:
     """
     The call of a handler on one backend.
 
@@ -26,11 +30,13 @@ def bind_handler(plan: HandlerPlan, reader: RecordReader, scope: Scope, pool: Th
         plan: what the handler wants.
         reader: reads the backend's records.
         scope: what its context shares.
-        pool: for a handler that runs in threads; None: it runs inline.
+        pool: where it runs; None: on the event loop.
 
     Raises:
         RouteError: the handler wants another client's record.
     """
+    if isinstance(pool, ProcessPool):
+        return _in_process(plan, reader, pool)
     function = _awaitable(plan, pool)
     arguments = [_argument(each, plan, reader, scope) for each in plan.parameters]
     keywords = [each.name for each in plan.parameters if each.keyword]
@@ -73,6 +79,18 @@ def _in_thread(function: Handler, pool: ThreadPool) -> Callable[..., Awaitable[o
         return await result if inspect.isawaitable(result) else result
 
     return call
+
+
+def _in_process(plan: HandlerPlan, reader: RecordReader, pool: ProcessPool) -> Call:
+    """Its message is packed here; what it makes of that is for `partita.child` to say."""
+    if any(each.want is Want.MESSAGE for each in plan.parameters):
+        return lambda record, attempt: pool.call(_whole(record, reader))
+    return lambda record, attempt: pool.call(parcel([reader.value(record)]))
+
+
+def _whole(record: object, reader: RecordReader) -> bytes:
+    place = reader.topic(record), reader.partition(record), reader.offset(record), reader.timestamp(record)
+    return parcel(message_fields(place, reader.key(record), reader.value(record), reader.headers(record)))
 
 
 def _argument(parameter: Parameter, plan: HandlerPlan, reader: RecordReader, scope: Scope) -> Argument:

@@ -12,6 +12,7 @@ from functools import partial
 
 import attrs
 
+from partita.addresses import address_of
 from partita.core.errors import RouteError
 from partita.message import Context, Message
 
@@ -164,3 +165,25 @@ def _want(hint: object) -> tuple[Want, str] | None:
         return plain[base], ""
     dotted = f"{getattr(base, '__module__', '')}.{getattr(base, '__qualname__', '')}"
     return (Want.RECORD, dotted) if dotted in RECORD_TYPES else None
+
+
+def check_run(plan: HandlerPlan, run: str | None) -> None:
+    """
+    Whether a handler can run where its route says.
+
+    Raises:
+        RouteError: it cannot, as far as can be told while its module is being imported.
+    """
+    if run not in ("thread", "process"):
+        return
+    if not plan.blocking:
+        raise RouteError(f"{plan.where}: run={run!r} is for a plain def, this is async def")
+    if run == "process":
+        address_of(plan.function, plan.where)
+        for each in plan.parameters:
+            if each.want in (Want.CONTEXT, Want.RECORD):
+                raise RouteError(
+                    f"{plan.where}: parameter {each.name!r} wants {each.want.value}, which cannot go to the "
+                    "other process that run='process' calls it in; ask for bytes, bytes | None or Message, "
+                    "and publish what it returns with to="
+                )

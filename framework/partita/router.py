@@ -17,7 +17,7 @@ from partita.core.settings import (
     check_topic_name,
     route_settings,
 )
-from partita.handlers import HandlerPlan, place_of, plan_handler
+from partita.handlers import HandlerPlan, check_run, place_of, plan_handler
 
 if TYPE_CHECKING:
     from partita.bus import EventBus
@@ -46,9 +46,9 @@ class Route:
     lifespan: Callable[["EventBus"], AsyncIterator[object]] | None = None
 
     @property
-    def runs_in_thread(self) -> bool:
-        """Whether the handler runs in a thread instead of on the event loop."""
-        return (self.settings.run or ("thread" if self.plan.blocking else "inline")) == "thread"
+    def runs(self) -> str:
+        """Where the handler runs: "inline" on the event loop, in a "thread", or in a "process"."""
+        return self.settings.run or ("thread" if self.plan.blocking else "inline")
 
     def __repr__(self) -> str:
         return f"<Route {', '.join(map(spell, self.sources))} -> {self.plan.name}>"
@@ -101,8 +101,7 @@ class Router:
         def decorate(function: H) -> H:
             plan = plan_handler(function)
             settings = route_settings(self._defaults, options, plan.where)
-            if settings.run == "thread" and not plan.blocking:
-                raise RouteError(f"{plan.where}: run='thread' is for a plain def, this is async def")
+            check_run(plan, settings.run)
             self._add(Route(_checked(sources, plan), settings, plan, self._kind_header))
             return function
 

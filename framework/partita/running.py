@@ -102,8 +102,8 @@ class Running:
         drain_seconds = options.drain_seconds(self._backend.rebalance_timeout)
         plans = await self.plan(wiring, routes, states, options.group)
         subscription = Subscription(self._backend, plans, drain_seconds)
+        await subscription.start()
         self._subscriptions.append(subscription)
-        subscription.start()
         for route in routes:
             self._watchdog.know(route.plan.function, route.plan.name)
         self._watchdog.start()

@@ -112,8 +112,23 @@ class Subscription:
         late = sum(each.late_completions for each in self.consumers)
         return Summary(self.handled, given_up + len(parked), parked, abandoned, late)
 
-    def start(self) -> None:
-        """Run in the background from now on."""
+    async def start(self) -> None:
+        """
+        Run in the background from now on.
+
+        Raises:
+            RouteError: a process cannot import its handler.
+            OSError: there is no process to be had.
+        """
+        try:
+            for pool in self._pools:
+                await pool.start()
+        except BaseException:
+            # Nothing is consumed yet, and nobody will drain this: processes that are up are to end, also
+            # when this task is cancelled; each has a deadline.
+            with anyio.CancelScope(shield=True):
+                await self._close_pools()
+            raise
         self._running = asyncio.get_running_loop().create_task(self._supervisor.run())
         self._running.add_done_callback(lambda _: self._stop.set())
 
@@ -187,9 +202,12 @@ class Subscription:
             self._supervisor.stop()
             if self._running is not None:
                 await asyncio.wait([self._running])
-            for pool in self._pools:
-                await pool.close()
+            await self._close_pools()
             self._drained.set()
+
+    async def _close_pools(self) -> None:
+        for pool in self._pools:
+            await pool.close()
 
     def __repr__(self) -> str:
         return f"<Subscription {self.consumers}: {self.handled} handled>"

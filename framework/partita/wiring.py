@@ -8,8 +8,8 @@ import attrs
 
 from partita.actors.holds import Holds
 from partita.actors.partition import OpenMessage
+from partita.actors.processes import ProcessPool
 from partita.actors.routes import BoundRoute, Bury, TopicRoutes
-from partita.actors.threads import ThreadPool
 from partita.calls import bind_handler
 from partita.core.dead_letters import Death, dead_letter
 from partita.core.errors import RouteError
@@ -20,6 +20,7 @@ from partita.handlers import Call, Want
 from partita.message import PublishFunction, Scope
 from partita.middleware.compose import compose
 from partita.middleware.rate_limit import RateLimit
+from partita.pools import Pool, pool_of
 from partita.router import Route, by_group
 from partita.surroundings import isolated, keyed, leased, ordering_key, publishing, stalling, timed
 from partita.telemetry.handling import Handling
@@ -54,9 +55,7 @@ class Wiring:
     tracing: Tracing | None = None
     wrap: Wrap = unwrapped
 
-    def bind(
-        self, route: Route, group: str, state: object, pool: ThreadPool | None, leases: Leases
-    ) -> BoundRoute:
+    def bind(self, route: Route, group: str, state: object, pool: Pool | None, leases: Leases) -> BoundRoute:
         """
         Make a route callable.
 
@@ -94,13 +93,13 @@ class Wiring:
             bound.bury = self._burial(settings.dead_letter, group, handling)
         return bound
 
-    def _surround(self, call: Call, route: Route, group: str, holds: Holds, pool: ThreadPool | None) -> Call:
+    def _surround(self, call: Call, route: Route, group: str, holds: Holds, pool: Pool | None) -> Call:
         """
         From the inside: the timeout, which must not run while a call is held; a pool that cannot start
         calls; the rate, so that a breaker that closes lets no burst past it; the middlewares.
         """
         settings, reader = route.settings, self.backend.reader
-        if settings.timeout is not None:
+        if settings.timeout is not None and not isinstance(pool, ProcessPool):
             call = timed(call, settings.timeout)
         if pool is not None:
             call = stalling(call, pool.stall, reader, holds)
@@ -141,7 +140,7 @@ class GroupPlan:
     membership: Membership
     routes: Callable[[str], TopicRoutes]
     workers: int
-    pools: Sequence[ThreadPool] = ()
+    pools: Sequence[Pool] = ()
     leases: Leases = attrs.field(factory=Leases)
 
 
@@ -176,13 +175,6 @@ def _plan_group(
 
     workers = sum(each.concurrency for each in bound.values())
     return GroupPlan(membership, routes_of, workers, list(pools.values()), leases)
-
-
-def pool_of(route: Route) -> ThreadPool | None:
-    """A new pool for the calls of a route; None when they run on the event loop. Nothing is started."""
-    if route.runs_in_thread:
-        return ThreadPool(route.plan.name, route.settings.concurrency)
-    return None
 
 
 def _one(values: Mapping[Route, str], option: str, group: str) -> str:

@@ -65,6 +65,7 @@ def with_pool(size: int, scenario: Callable[[ThreadPool], Coroutine[object, obje
 
     async def main() -> None:
         pool = ThreadPool("charge", size)
+        await pool.start()
         try:
             await scenario(pool)
         finally:
@@ -271,7 +272,6 @@ def test_a_pool_without_calls_has_no_threads() -> None:
     """They come with the calls; to close it is nothing."""
 
     async def scenario(pool: ThreadPool) -> None:
-        await pool.start()
         assert pool.threads == 0
 
     with_pool(4, scenario)

@@ -74,7 +74,7 @@ def test_a_misspelt_option_is_refused_with_the_nearest_name(name: str, told: str
         ("rate", float("nan")),
         ("isolate_context", 1),
         ("isolate_context", "yes"),
-        ("run", "process"),
+        ("run", "fork"),
         ("start", "newest"),
         ("start", None),
         ("group", ""),

@@ -46,11 +46,14 @@ def banner(router: Router, facts: StartFacts) -> Iterator[str]:
     yield facts.tracing.replace("tracing ", "tracing  ", 1)
 
 
+WHERE = {"inline": "inline", "thread": "in threads", "process": "in processes"}
+
+
 def describe_route(route: Route) -> str:
     """One route on one line: sources, handler, and the options that matter."""
     settings = route.settings
     options = [f"concurrency {settings.concurrency}", f"order {settings.order}"]
-    options.append("in threads" if route.runs_in_thread else "inline")
+    options.append(WHERE[route.runs])
     if settings.kind is not None:
         options.append(f"kind {settings.kind}")
     if settings.group is not None:

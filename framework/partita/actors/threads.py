@@ -24,6 +24,7 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 
 from partita.actors.stalls import Stall
+from partita.core.failures import raisable
 
 _log = logging.getLogger("partita.pool")
 
@@ -57,6 +58,35 @@ class PoolThread:
         self.busy = False
 
 
+class Leaks:
+    """
+    Calls that still run though nobody waits for them; as many as may run are one too many.
+
+    Args:
+        name: the handler's.
+        most: how many may run at once.
+        stall: begins and ends with them.
+    """
+
+    def __init__(self, name: str, most: int, stall: Stall) -> None:
+        self.count = 0
+        self._name, self._most, self._stall = name, most, stall
+
+    def add(self) -> None:
+        """A call that cannot be stopped was given up."""
+        self.count += 1
+        _log.warning("%s was given up, but its thread cannot be stopped: %d such", self._name, self.count)
+        if self.count >= self._most:
+            self._stall.begin(f"{self.count} calls of {self._name} that were given up still run")
+            _log.error("no more calls of %s are started until one returns", self._name)
+
+    def returned(self) -> None:
+        """One of them has ended after all."""
+        self.count -= 1
+        if self.count < self._most:
+            self._stall.end()
+
+
 class ThreadPool:
     """
     Runs the calls of one route in threads. It is used on one event loop.
@@ -70,14 +100,13 @@ class ThreadPool:
         size: the most calls that run at once, leaked ones not counted.
 
     Attributes:
-        leaked: calls that still run though nobody waits for them.
         stall: why no call can be started.
     """
 
     def __init__(self, name: str, size: int) -> None:
         self.name, self.size = name, size
-        self.leaked = 0
         self.stall = Stall()
+        self._leaks = Leaks(name, size, self.stall)
         self._waiting: deque[ThreadCall] = deque()
         self._ended: deque[tuple[ThreadCall, object, BaseException | None]] = deque()
         self._threads: set[PoolThread] = set()
@@ -85,8 +114,13 @@ class ThreadPool:
         self._idle: list[PoolThread] = []
         self._lock = threading.Lock()
         self._coming = self._posted = self._closed = False
-        self._limiter: CapacityLimiter | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._limiter: CapacityLimiter
+        self._loop: asyncio.AbstractEventLoop
+
+    @property
+    def leaked(self) -> int:
+        """How many calls still run though nobody waits for them."""
+        return self._leaks.count
 
     @property
     def threads(self) -> int:
@@ -94,7 +128,9 @@ class ThreadPool:
         return len(self._threads)
 
     async def start(self) -> None:
-        """Nothing to be done: threads come with the calls."""
+        """Be there for calls of the running loop. Threads come with the calls."""
+        self._loop = asyncio.get_running_loop()
+        self._limiter = CapacityLimiter(math.inf)
 
     async def call(
         self, function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]
@@ -105,8 +141,7 @@ class ThreadPool:
         Raises:
             BaseException: what it raised.
         """
-        loop = self._loop = asyncio.get_running_loop()
-        call = ThreadCall(function, args, kwargs, loop.create_future())
+        call = ThreadCall(function, args, kwargs, self._loop.create_future())
         self._waiting.append(call)
         # One that is on its way has not looked at the queue yet.
         if not self._coming:
@@ -126,7 +161,7 @@ class ThreadPool:
         if self._idle:
             self._coming = True
             self._idle.pop().gate.release()
-        elif len(self._threads) < self.size + self.leaked:
+        elif len(self._threads) < self.size + self._leaks.count:
             self._coming = True
             hire()
 
@@ -134,16 +169,11 @@ class ThreadPool:
         """Start a thread; on the loop."""
         thread = PoolThread()
         self._threads.add(thread)
-        task = asyncio.get_running_loop().create_task(self._lend(thread))
+        task = self._loop.create_task(self._lend(thread))
         self._lent[task] = thread
         task.add_done_callback(self._lent.pop)
 
-    def _hire_from_thread(self) -> None:
-        self._post(self._hire)
-
     async def _lend(self, thread: PoolThread) -> None:
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(math.inf)
         try:
             # Abandoned on cancel: `close` does not wait for a call that nobody waits for.
             await anyio.to_thread.run_sync(self._serve, thread, limiter=self._limiter, abandon_on_cancel=True)
@@ -182,25 +212,29 @@ class ThreadPool:
 
     def _take(self, thread: PoolThread) -> ThreadCall | None:
         """The next call; None: the pool is closed."""
-        thread.busy = False
         while True:
             with self._lock:
-                call = self._pop()
-                if call is not None:
-                    thread.busy = True
-                    if self._waiting:
-                        self._come(self._hire_from_thread)
-                elif self._closed:
-                    return None
-                else:
-                    self._idle.append(thread)
+                call = self._next(thread)
+            if call is None and self._closed:
+                return None
             # Whoever comes next delivers what has ended; when nobody does, this one must before it may block.
-            if self._ended and not self._coming:
-                self._deliver()
+            if self._ended and not (self._coming or self._posted):
+                self._posted = True
+                self._loop.call_soon_threadsafe(self._settle)
             if call is not None:
                 return call
             thread.gate.acquire()
             self._coming = False
+
+    def _next(self, thread: PoolThread) -> ThreadCall | None:
+        """A call for a thread, which is idle when there is none. Under the lock."""
+        call = self._pop()
+        thread.busy = call is not None
+        if call is None and not self._closed:
+            self._idle.append(thread)
+        elif self._waiting:
+            self._come(lambda: self._loop.call_soon_threadsafe(self._hire))
+        return call
 
     def _pop(self) -> ThreadCall | None:
         while self._waiting:
@@ -210,28 +244,19 @@ class ThreadPool:
                 return call
         return None
 
-    def _deliver(self) -> None:
-        if not self._posted:
-            self._posted = True
-            self._post(self._settle)
-
-    def _post(self, callback: Callable[[], object]) -> None:
-        assert self._loop is not None  # a call came
-        self._loop.call_soon_threadsafe(callback)
-
     def _settle(self) -> None:
         """Give all results to those who wait for them; on the loop."""
         self._posted = False
         while self._ended:
             call, result, error = self._ended.popleft()
             if call.leaked:
-                self._returned()
+                self._leaks.returned()
             if call.future.done():
                 continue
             if error is None:
                 call.future.set_result(result)
             else:
-                call.future.set_exception(_raisable(error))
+                call.future.set_exception(raisable(error))
 
     def _abandon(self, call: ThreadCall) -> None:
         """Nobody waits for a call any more."""
@@ -241,18 +266,7 @@ class ThreadPool:
             if call.state == "ended":
                 return
             call.leaked = True
-            self.leaked += 1
-        _log.warning("%s was given up, but its thread cannot be stopped: %d such", self.name, self.leaked)
-        if self.leaked >= self.size:
-            self.stall.begin(f"{self.leaked} calls of {self.name} that were given up still run")
-            _log.error("no more calls of %s are started until one returns", self.name)
-
-    def _returned(self) -> None:
-        """A leaked call has ended after all."""
-        with self._lock:
-            self.leaked -= 1
-        if self.leaked < self.size:
-            self.stall.end()
+        self._leaks.add()
 
     async def close(self) -> None:
         """End the threads; one that is still in a call is left to itself."""
@@ -272,12 +286,3 @@ class ThreadPool:
 
     def __repr__(self) -> str:
         return f"<ThreadPool of {self.name}: {len(self._threads)} threads, {self.leaked} leaked>"
-
-
-def _raisable(error: BaseException) -> BaseException:
-    """What a future takes: a StopIteration would end the coroutine that waits for it, so it is not one."""
-    if not isinstance(error, StopIteration):
-        return error
-    told = RuntimeError("the handler raised StopIteration")
-    told.__cause__ = error
-    return told

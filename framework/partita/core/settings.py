@@ -29,7 +29,8 @@ class RouteOptions(TypedDict, total=False):
     timeout: seconds after which a call is cancelled and counts as failed; default: none.
     concurrency: the most calls of this route that are unfinished at once in one process, over all
         partitions it owns there; default 64.
-    run: "inline" on the event loop (the default of `async def`) or "thread" (that of `def`).
+    run: "inline" on the event loop (the default of `async def`), "thread" (that of `def`), or "process" for
+        a `def` that keeps a core busy: it is imported by name in processes of its own.
     retry: what happens after a failure; default `Retry(attempts=5, backoff=0.2, jitter=0.2)`.
     dead_letter: a topic for messages without attempts left, and for those that cannot be decoded or that
         nobody handles; acknowledged there before the message counts as finished. Default: none.
@@ -54,7 +55,7 @@ class RouteOptions(TypedDict, total=False):
     key_from: Callable[..., bytes | None]
     timeout: float
     concurrency: int
-    run: Literal["inline", "thread"]
+    run: Literal["inline", "thread", "process"]
     retry: Retry
     rate: float
     middleware: Sequence[Callable[..., Awaitable[object]]]
@@ -69,7 +70,7 @@ _CHOICES = {
     "order": ("partition", "key", "none"),
     "null_key": ("none", "serial"),
     "on_exhausted": ("park", "drop"),
-    "run": ("inline", "thread"),
+    "run": ("inline", "thread", "process"),
     "start": ("earliest", "latest"),
 }
 

@@ -1,0 +1,5 @@
+"""A module whose import does not end within a test."""
+
+import time
+
+time.sleep(60)
