@@ -176,6 +176,30 @@ def test_a_refused_beginning_costs_nothing_of_what_was_in_hand() -> None:
     assert worker.values == [b"0", *VALUES]
 
 
+def test_a_partition_that_went_again_before_it_began_skips_nothing_under_its_next_lease() -> None:
+    """The broker's answer was for the lease before: the next one reads from the commit, so nothing is lost."""
+    broker, worker = ScriptedBroker(AT), Worker(ValueError("no"))
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, worker, retry=type(QUICK)(attempts=2, backoff=30.0)):
+            broker.member.feed(AT, *VALUES)
+            await until(lambda: worker.values)
+            broker.answering.clear()
+            asked = len(broker.asked)
+            await there_and_back(broker)
+            await until(lambda: len(broker.asked) > asked)
+            await there_and_back(broker)
+            broker.answering.set()
+            broker.rewind(AT)
+            broker.member.feed(AT, *VALUES)
+            await until(lambda: broker.stored == {AT: 5})
+
+    run(scenario())
+
+    assert worker.values == [b"0", *VALUES]
+    assert broker.skipped == {}
+
+
 def unhandled(size: int) -> Unhandled:
     """So many bytes in hand."""
     return Unhandled(Commit(0), Finished(), [Fetch(AT, (), 1, size, 0)], size)

@@ -109,13 +109,16 @@ class Poller:
         unknown = [each for each in fresh if not each.resumed]
         stored = await self._subscription.committed([each.name for each in unknown]) if unknown else {}
         for partition in unknown:
-            self._resume(partition, stored.get(partition.name))
+            # The answer took its time: one that has gone meanwhile must not skip what its next lease reads.
+            if partition.lease.takes_messages:
+                self._resume(partition, stored.get(partition.name))
         for partition in fresh:
             if partition.start is None and partition.name in firsts:
                 # Nobody has ever committed here: this is where the group begins.
                 partition.start = Commit(firsts[partition.name].start_offset)
-        self._returned = {}
-        # The answer took its time: what was committed since by another owner must not be overwritten.
+        returned = self._returned.items()
+        self._returned = {at: had for at, had in returned if at.lease.takes_messages and not at.resumed}
+        # Nor must what was committed since by another owner be overwritten.
         ours = [each for each in fresh if each.lease.takes_messages]
         await self._store_starts({each.name: each for each in ours})
 
