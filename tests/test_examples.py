@@ -14,6 +14,11 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 OUTPUT = {
     "hello": ["hello world, from greetings at offset 0", "handled 1, failed 0"],
     "kinds": ["booked +12.50 at bills/0@0", "booked -3.00 at bills/0@1", "handled 4, failed 0"],
+    "test_your_handlers": [
+        "crashes, expulsions, lost commits: True",
+        "books kept by number: right in all 20 worlds",
+        "books kept as a list: wrong in some of them",
+    ],
     "embed_in_your_app": [
         *(f"shipping order {number} for customer 7" for number in range(5)),
         "the last order is orders/0@4",

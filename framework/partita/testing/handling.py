@@ -1,0 +1,148 @@
+"""A router in a simulation: its handlers meet faults, and each of their calls is noted."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Hashable
+from contextvars import ContextVar
+from random import Random
+
+import attrs
+
+from partita.core.health import describe
+from partita.core.ports import RecordReader, TopicPartition
+from partita.core.retries import Exhausted, after_failure
+from partita.handlers import Call
+from partita.message import Message
+from partita.router import Route, Router
+from partita.testing.events import Event
+from partita.testing.wire import Wire
+
+SLOWEST_SECONDS = 5.0
+HIT = 0.3
+WHOLE_PARTITION = "partition"
+
+_HERE: ContextVar[Wire] = ContextVar("wire")
+
+
+class Beset(Router):
+    """
+    The routes of a router, each handler beset by faults. A plain `def` is called on the loop.
+
+    Args:
+        router: the router under test.
+    """
+
+    def __init__(self, router: Router) -> None:
+        super().__init__()
+        self.slow = self.failing = 0
+        self._beset = tuple(map(self._besiege, router.routes))
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Those of the router under test."""
+        return self._beset
+
+    def heal(self) -> None:
+        """No fault meets a handler from now on."""
+        self.slow = self.failing = 0
+
+    def _besiege(self, route: Route) -> Route:
+        plan = attrs.evolve(route.plan, function=self._around(route.plan.function), blocking=False)
+        return attrs.evolve(route, plan=plan, settings=attrs.evolve(route.settings, run=None))
+
+    def _around(self, function: Callable[..., object]) -> Callable[..., object]:
+        async def beset(*args: object, **kwargs: object) -> object:
+            wire = _HERE.get()
+            fails = await self._before(wire)
+            result = function(*args, **kwargs)
+            if inspect.isawaitable(result):
+                result = await result
+            if fails:
+                raise self._failure(wire, "after")
+            return result
+
+        return beset
+
+    async def _before(self, wire: Wire) -> bool:
+        """Slow down or fail; True: fail after the handler."""
+        await pause(wire.chance)
+        if self.slow and wire.chance.random() < HIT:
+            wire.note("fault", text="slow handler")
+            await asyncio.sleep(wire.chance.random() * SLOWEST_SECONDS)
+        if self.failing and wire.chance.random() < HIT:
+            if wire.chance.random() < 0.5:
+                raise self._failure(wire, "before")
+            return True
+        return False
+
+    @staticmethod
+    def _failure(wire: Wire, when: str) -> ConnectionError:
+        wire.note("fault", text="failing handler")
+        return ConnectionError(f"simulated: failed {when} the handler")
+
+
+async def pause(chance: Random) -> None:
+    """A marked point: others may run here, or not."""
+    if chance.random() < 0.25:
+        await asyncio.sleep(0)
+
+
+@attrs.frozen(eq=False)
+class Watching:
+    """
+    Notes each call of the handlers of one process.
+
+    Args:
+        wire: the process's connection.
+        reader: reads records.
+    """
+
+    wire: Wire
+    reader: RecordReader
+
+    def __call__(self, call: Call, route: Route) -> Call:
+        """Around *call*, outside of everything."""
+
+        async def watched(record: object, attempt: int) -> object:
+            _HERE.set(self.wire)
+            event = self._event(record, route, attempt)
+            self._note(event, "start")
+            try:
+                result = await call(record, attempt)
+            except BaseException as error:
+                # Noted and passed on: what becomes of the message is the pump's to decide.
+                self._note(event, _end(route, attempt, error), describe(error))
+                raise
+            self._note(event, "done")
+            return result
+
+        return watched
+
+    def _note(self, event: Event, what: str, text: str = "") -> None:
+        self.wire.log.note(attrs.evolve(event, what=what, text=text))
+
+    def _event(self, record: object, route: Route, attempt: int) -> Event:
+        reader = self.reader
+        at = TopicPartition(reader.topic(record), reader.partition(record))
+        lane = _lane(route, Message(record, reader))
+        name = self.wire.process.name
+        return Event(0.0, name, "", at, reader.offset(record), route.plan.name, lane, attempt)
+
+
+def _lane(route: Route, message: Message) -> Hashable:
+    """What a message is ordered by, read from the documentation of the options."""
+    settings = route.settings
+    if settings.order != "key":
+        return WHOLE_PARTITION if settings.order == "partition" else None
+    key = message.key if settings.key_from is None else settings.key_from(message)
+    return "no key" if key is None and settings.null_key == "serial" else key
+
+
+def _end(route: Route, attempt: int, error: BaseException) -> str:
+    settings = route.settings
+    if isinstance(error, SystemExit | KeyboardInterrupt | asyncio.CancelledError):
+        return "failed"
+    if not isinstance(after_failure(settings.retry, attempt, error, 0.5), Exhausted):
+        return "failed"
+    dropped = settings.on_exhausted == "drop" and settings.dead_letter is None
+    return "dropped" if dropped else "exhausted"
