@@ -4,7 +4,7 @@ import asyncio
 import functools
 import re
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Optional
 
 import pytest
@@ -14,7 +14,7 @@ from tests.simulated import run
 from partita import Context, DecodeError, Message, Receipt, RouteError
 from partita.actors.threads import ThreadPool
 from partita.backends.memory.records import MemoryReader, MemoryRecord
-from partita.calls import bind_handler
+from partita.calls import First, bind_first, bind_handler
 from partita.core.ports import Outgoing
 from partita.handlers import Handler, plan_handler
 from partita.message import Scope
@@ -289,3 +289,48 @@ def test_a_context_publishes_with_everything_that_was_said() -> None:
     run(scenario())
 
     assert [("bills", Outgoing(b"v", key=b"k", headers=[("h", b"1")], partition=2))] == sent
+
+
+def first_of(function: Handler) -> First:
+    """The first call of *function*."""
+    plan, reader = plan_handler(function), MemoryReader()
+    call = bind_handler(plan, reader, Scope("billing", "state", publish), None)
+    return bind_first(plan, reader, call)
+
+
+def test_a_handler_that_wants_the_clients_record_is_called_without_a_frame_of_ours() -> None:
+    """The thin path: the pump awaits what the user wrote."""
+
+    async def handle(record: MemoryRecord) -> None: ...
+
+    assert first_of(handle) is handle
+
+
+def test_the_first_call_gives_a_handler_what_it_wants() -> None:
+    """However few frames there are, bytes stay bytes, and attempts count from one."""
+
+    async def value(value: bytes) -> bytes:
+        return value
+
+    async def named(*, value: bytes) -> bytes:
+        return value
+
+    async def both(value: bytes, context: Context) -> tuple[bytes, int]:
+        return value, context.attempt
+
+    assert asyncio.run(_awaited(first_of(value)(RECORD))) == b"v"
+    assert asyncio.run(_awaited(first_of(named)(RECORD))) == b"v"
+    assert asyncio.run(_awaited(first_of(both)(RECORD))) == (b"v", 1)
+
+
+def test_the_first_call_refuses_a_null_value_for_bytes() -> None:
+    """As every other call does."""
+
+    async def handle(value: bytes) -> None: ...
+
+    with pytest.raises(DecodeError, match=r"bytes \| None"):
+        first_of(handle)(NULL)
+
+
+async def _awaited(result: Awaitable[object]) -> object:
+    return await result

@@ -17,6 +17,7 @@ from partita.core.ports import RecordReader
 from partita.handlers import Call, Handler, HandlerPlan, Parameter, Want
 from partita.message import Context, Message, Scope
 
+First = Callable[[object], Awaitable[object]]
 Argument = Callable[[object, int], object]
 
 
@@ -43,8 +44,6 @@ def bind_handler(
     if not arguments:
         return lambda record, attempt: function()
     if len(arguments) == 1 and not keywords:
-        if plan.parameters[0].want is Want.RECORD:
-            return lambda record, attempt: function(record)
         only = arguments[0]
         return lambda record, attempt: function(only(record, attempt))
     split = len(arguments) - len(keywords)
@@ -52,6 +51,38 @@ def bind_handler(
     def call(record: object, attempt: int) -> Awaitable[object]:
         values = [argument(record, attempt) for argument in arguments]
         return function(*values[:split], **dict(zip(keywords, values[split:], strict=True)))
+
+    return call
+
+
+def bind_first(plan: HandlerPlan, reader: RecordReader, call: Call) -> First:
+    """
+    The first call of a handler: with the fewest frames between the pump and the handler, none where the
+    client's record is all that it wants.
+
+    Args:
+        plan: what the handler wants.
+        reader: reads the backend's records.
+        call: what `bind_handler` made of it.
+    """
+    wants = [each.want for each in plan.parameters if not each.keyword]
+    if not plan.blocking and len(wants) == len(plan.parameters) == 1:
+        function = _awaitable(plan, None)
+        if wants[0] is Want.RECORD:
+            return function
+        if wants[0] is Want.VALUE:
+            return _valued(plan, function, reader)
+    return lambda record: call(record, 1)
+
+
+def _valued(plan: HandlerPlan, function: First, reader: RecordReader) -> First:
+    read = reader.value
+
+    def call(record: object) -> Awaitable[object]:
+        payload = read(record)
+        if payload is None:
+            raise _null(plan)
+        return function(payload)
 
     return call
 
@@ -118,10 +149,14 @@ def _value(plan: HandlerPlan, reader: RecordReader) -> Argument:
     def value(record: object, attempt: int) -> bytes:
         payload = read(record)
         if payload is None:
-            raise DecodeError(
-                f"{plan.name} wants bytes, and this message has a null value; annotate the "
-                "parameter with bytes | None to take those too"
-            )
+            raise _null(plan)
         return payload
 
     return value
+
+
+def _null(plan: HandlerPlan) -> DecodeError:
+    return DecodeError(
+        f"{plan.name} wants bytes, and this message has a null value; annotate the "
+        "parameter with bytes | None to take those too"
+    )

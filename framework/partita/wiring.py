@@ -10,7 +10,7 @@ from partita.actors.holds import Holds
 from partita.actors.partition import OpenMessage
 from partita.actors.processes import ProcessPool
 from partita.actors.routes import BoundRoute, Bury, TopicRoutes
-from partita.calls import bind_handler
+from partita.calls import bind_first, bind_handler
 from partita.core.dead_letters import Death, dead_letter
 from partita.core.errors import RouteError
 from partita.core.leases import Leases
@@ -71,7 +71,7 @@ class Wiring:
         """
         concurrency = route.settings.concurrency
         scope = Scope(group, state, self.publish)
-        call = bind_handler(route.plan, self.backend.reader, scope, pool)
+        call = plain = bind_handler(route.plan, self.backend.reader, scope, pool)
         if route.settings.to is not None:
             call = publishing(call, route.settings.to, self.publish, route.plan.name)
         if route.settings.order == "key" and route.settings.key_from is not None:
@@ -87,6 +87,8 @@ class Wiring:
             call = leased(call, self.backend.reader, leases)
         settings, key_of = route.settings, ordering_key(route.settings, self.backend.reader)
         bound = BoundRoute(route.plan.name, call, settings.retry, settings.order, concurrency, key_of)
+        if call is plain:
+            bound.first = bind_first(route.plan, self.backend.reader, call)
         bound.holds, bound.drop = holds, settings.on_exhausted == "drop"
         bound.queued = None if handling is None else handling.queued
         if settings.dead_letter is not None:

@@ -41,7 +41,8 @@ def test_a_crashed_pump_goes_on_where_it_was(notices: RaisingNotices) -> None:
     assert values == worker.values
 
 
-def test_records_that_cannot_be_read_are_never_committed_unread() -> None:
+@pytest.mark.parametrize("order", ["partition", "none"])
+def test_records_that_cannot_be_read_are_never_committed_unread(order: str) -> None:
     """
     A lazy reader that breaks in the middle of a fetch says "exhausted" when it is asked again: what it
     did not hand out must not count as handled.
@@ -53,7 +54,7 @@ def test_records_that_cannot_be_read_are_never_committed_unread() -> None:
         raise ValueError("a corrupt batch")
 
     async def scenario() -> BaseException | None:
-        async with RunningConsumer(broker, worker) as running:
+        async with RunningConsumer(broker, worker, order=order) as running:
             fetch = broker.fetch(AT, b"1", b"2", b"3", b"4")
             fetch.records = broken(fetch.records)
             broker.member.feed_fetch(fetch)

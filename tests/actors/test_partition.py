@@ -25,7 +25,8 @@ def read(partition: Partition, most: int) -> list[object]:
     """Read a slice as a pump does whose handlers do not suspend."""
     records = list(partition.slice(most))
     partition.record = records[-1] if records else None
-    partition.read_past(len(records) < most)
+    partition.taken()
+    partition.read_past()
     return records
 
 
@@ -47,7 +48,7 @@ def test_nothing_is_committable_before_something_was_read() -> None:
     partition = partition_with((b"1",))
 
     assert partition.committable is None
-    assert partition.readable
+    assert partition.room
     assert not partition.quiet
 
 
@@ -85,9 +86,21 @@ def test_gaps_at_the_end_of_a_fetch_are_read_past() -> None:
     assert partition.quiet
 
 
-def test_an_empty_slice_ends_a_fetch() -> None:
-    """A fetch whose last slice was exactly full is let go with the next look at it."""
+def test_a_fetch_that_tells_its_number_is_let_go_with_its_last_message() -> None:
+    """Nothing is held for a message that is already read."""
     partition = partition_with((b"1", b"2"))
+
+    read(partition, 2)
+
+    assert partition.quiet
+
+
+def test_a_fetch_that_cannot_tell_its_number_is_let_go_with_the_next_look_at_it() -> None:
+    """A lazy reader fits: only its end says that it has ended."""
+    partition = partition_with()
+    fetch = ScriptedBroker().fetch(AT, b"1", b"2")
+    fetch.records = (each for each in fetch.records)
+    partition.feed(fetch)
 
     read(partition, 2)
     assert not partition.quiet
@@ -103,7 +116,8 @@ def test_a_fetch_is_let_go_when_it_is_read_and_an_open_message_when_it_is_finish
     records = list(partition.slice(5))
     message = opened(partition, records[0])
 
-    partition.read_past(True)
+    partition.taken()
+    partition.read_past()
     assert partition.gate.held == 5
     partition.leave(message)
 
@@ -117,7 +131,8 @@ def test_commits_below_the_first_unfinished_message_and_knows_what_is_finished_a
     records = list(partition.slice(9))
     first, third = opened(partition, records[0]), opened(partition, records[2])
     partition.record = records[3]
-    partition.read_past(True)
+    partition.taken()
+    partition.read_past()
 
     assert (partition.committable, above(partition)) == (0, [(1, 2), (3, 4)])
     partition.leave(first)
@@ -137,7 +152,8 @@ def test_what_former_owners_finished_is_left_out_and_told_until_it_is_read_past(
     assert [READER.value(each) for each in records] == [b"0", b"2"]
     partition.record = records[1]
     assert above(partition) == [(1, 2), (3, 4)]
-    partition.read_past(True)
+    partition.taken()
+    partition.read_past()
 
     assert above(partition) == [(1, 4)]
     partition.leave(hanging)
@@ -150,12 +166,12 @@ def test_no_more_is_started_when_too_much_is_unfinished() -> None:
     records = list(partition.slice(4))
     messages = [opened(partition, each) for each in records]
 
-    assert not partition.readable
+    assert not partition.room
     partition.leave(messages[3])
-    assert not partition.readable
+    assert not partition.room
     partition.leave(messages[0])
 
-    assert partition.readable
+    assert partition.room
 
 
 def test_no_more_is_started_when_reading_has_run_too_far_ahead() -> None:
@@ -165,10 +181,10 @@ def test_no_more_is_started_when_reading_has_run_too_far_ahead() -> None:
     hanging = opened(partition, records[0])
     opened(partition, records[1])
 
-    assert not partition.readable
+    assert not partition.room
     partition.leave(hanging)
 
-    assert partition.readable
+    assert partition.room
 
 
 @pytest.mark.parametrize(("order", "readable"), [("partition", False), ("key", True), ("none", True)])
@@ -178,10 +194,10 @@ def test_an_open_message_holds_up_what_its_order_says(order: str, readable: bool
     record = next(iter(partition.slice(1)))
 
     message = opened(partition, record)
-    assert partition.readable is readable
+    assert (partition.room > 0) is readable
     partition.leave(message)
 
-    assert partition.readable
+    assert partition.room
 
 
 def test_a_stop_drops_what_waits_for_its_next_attempt() -> None:
@@ -192,7 +208,7 @@ def test_a_stop_drops_what_waits_for_its_next_attempt() -> None:
     partition.end()
 
     assert partition.drained.is_set()
-    assert not partition.readable
+    assert not partition.room
     assert partition.calm
 
 

@@ -98,7 +98,8 @@ def sections(messages: int) -> Iterator[Section]:
             cases.append(Case(f"pump, order={order}", partial(pumped, load, handler, order)))
         yield Section(f"Handler {title}; 1 partition, 1,000 keys, concurrency {TASKS}", cases)
     for title, handler in (("does not suspend", do_nothing), ("suspends once", suspend_once)):
-        loads = [Load(messages, partitions=number) for number in (1, 4, 1_000)]
+        # Enough for a fetch of the same length from each partition.
+        loads = [Load(max(messages, 1_000 * FETCH), partitions=number) for number in (1, 4, 1_000)]
         cases = [Case(f"{each.partitions:,} partitions", _keyed(each, handler)) for each in loads]
         yield Section(f"Partitions: order=key, handler {title}", cases)
     loads = [Load(max(messages, keys), keys=keys) for keys in (1_000, 10, 1_000_000)]

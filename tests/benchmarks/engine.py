@@ -12,7 +12,7 @@ from partita.actors.partition import Partition
 from partita.actors.pump import Pump
 from partita.actors.routes import BoundRoute, TopicRoutes
 from partita.backends.memory.records import MemoryReader
-from partita.calls import bind_handler
+from partita.calls import bind_first, bind_handler
 from partita.core.flow import FlowGate
 from partita.core.leases import Lease
 from partita.core.ports import Fetch, Outgoing, TopicPartition
@@ -47,8 +47,10 @@ class Engine:
     _task: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
 
     async def __aenter__(self) -> Self:
-        call = bind_handler(plan_handler(self.handler), READER, Scope("benchmark", None, _publish), None)
+        plan = plan_handler(self.handler)
+        call = bind_handler(plan, READER, Scope("benchmark", None, _publish), None)
         route = BoundRoute("handler", call, Retry(attempts=1), self.order, self.concurrency, READER.key)
+        route.first = bind_first(plan, READER, call)
         routes = TopicRoutes({None: route}, "type", READER)
         pump = Pump(self.concurrency, self)
         names = [TopicPartition(TOPIC, number) for number in range(self.partitions)]

@@ -63,12 +63,15 @@ class Load:
     )
 
     def made(self) -> Sequence[Sequence[MemoryRecord]]:
-        """The messages of each partition."""
+        """The messages of each partition, made fetch by fetch, as a client does: together in memory."""
         keys = [b"%d" % number for number in range(self.keys)]
+        each = self.messages // self.partitions
         made: list[list[MemoryRecord]] = [[] for _ in range(self.partitions)]
-        for number in range(self.messages):
-            offset, partition = divmod(number, self.partitions)
-            made[partition].append(record_at(partition, self.first + offset, keys[number % self.keys]))
+        for begin in range(0, each, FETCH):
+            for partition, records in enumerate(made):
+                for offset in range(begin, min(begin + FETCH, each)):
+                    key = keys[(offset * self.partitions + partition) % self.keys]
+                    records.append(record_at(partition, self.first + offset, key))
         return made
 
     def fetches(self) -> Iterator[Fetch]:

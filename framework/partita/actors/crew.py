@@ -12,7 +12,7 @@ from typing import Protocol
 import anyio
 
 from partita.actors.partition import OpenMessage, Partition
-from partita.actors.routes import Call
+from partita.actors.routes import BoundRoute, First
 
 NO_LANES: Mapping[Hashable, object] = {}
 
@@ -31,8 +31,8 @@ NOTHING = Nothing()
 class Worker:
     """One task, and what it works on."""
 
-    __slots__ = ("attempt", "call", "cell", "ended", "given_up", "lanes", "message", "partition", "queued",
-                 "record", "size", "slice", "task", "waiter")  # fmt: skip
+    __slots__ = ("call", "cell", "ended", "given_up", "lanes", "message", "partition", "queued",
+                 "record", "route", "size", "slice", "task", "waiter")  # fmt: skip
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None]
@@ -41,8 +41,8 @@ class Worker:
         self.slice: Iterable[object] | None = None
         self.record: object = None
         self.cell: Worker | Partition = self
-        self.call: Call
-        self.attempt = 1
+        self.route: BoundRoute | None = None
+        self.call: First
         self.lanes = NO_LANES
         self.queued = self.size = 0
         self.waiter: asyncio.Future[None] | None = None
@@ -72,10 +72,14 @@ class Crew:
     Args:
         most: how many.
         work: what they do.
+
+    Attributes:
+        called: the follower that was woken and has not run yet; one at a time is enough.
     """
 
     def __init__(self, most: int, work: Work) -> None:
         self.closing = False
+        self.called: Worker | None = None
         self._most, self._work = most, work
         self._idle: list[Worker] = []
         self._workers: list[Worker] = []
@@ -111,19 +115,21 @@ class Crew:
             # bounded by how long a handler takes to end.
             with anyio.CancelScope(shield=True):
                 await asyncio.wait(tasks)
-        self._workers, self._idle = [], []
+        self._workers, self._idle, self.called = [], [], None
 
     def follower(self) -> None:
         """Somebody stands by: an idle worker is woken, or a new one started while there may be more."""
+        if self.called is not None:
+            return
         if self._idle:
-            waiter = self._idle.pop().waiter
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
+            worker = self.called = self._idle.pop()
+            if worker.waiter is not None and not worker.waiter.done():
+                worker.waiter.set_result(None)
         elif len(self._workers) < self._most and not self.closing and self._crash is not None:
-            worker = Worker()
+            worker = self.called = Worker()
             self._workers.append(worker)
             worker.task = asyncio.get_running_loop().create_task(self._work.work(worker))
-            worker.task.add_done_callback(partial(self._ended, worker))
+            worker.task.add_done_callback(partial(self.ended, worker))
 
     async def park(self, worker: Worker) -> None:
         """Wait until somebody is to stand by."""
@@ -131,18 +137,13 @@ class Crew:
         self._idle.append(worker)
         await worker.waiter
 
-    def look_after(self, worker: Worker) -> bool:
-        """Whether *worker* has crashed in this turn of the loop, its callback not run yet; it is seen to."""
-        if not worker.task.done():
-            return False
-        self._ended(worker, worker.task)
-        return True
-
-    def _ended(self, worker: Worker, task: asyncio.Task[None]) -> None:
+    def ended(self, worker: Worker, task: asyncio.Task[None]) -> None:
         """A worker's task is over: by the end of the crew, or because it crashed. Twice is once."""
         if worker.ended:
             return
         worker.ended = True
+        if self.called is worker:
+            self.called = None
         error = None if task.cancelled() else task.exception()
         self._work.left(worker, error)
         if error is not None and self._crash is not None and not self._crash.done():

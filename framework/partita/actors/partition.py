@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
+from operator import length_hint
 from typing import NoReturn, Protocol
 
 import anyio
@@ -21,6 +22,8 @@ from partita.core.health import Parked, describe
 from partita.core.leases import Lease
 from partita.core.ledger import Ledger
 from partita.core.ports import Commit, Fetch, TopicPartition
+
+MANY = 1 << 60
 
 
 class Readying(Protocol):
@@ -44,11 +47,9 @@ class OpenMessage:
     )  # fmt: skip
 
     def __init__(self, partition: "Partition", record: object, route: BoundRoute, key: Hashable) -> None:
-        reader = partition.routes.reader
-        self.partition, self.record, self.route = partition, record, route
-        self.offset = reader.offset(record)
-        self.key = key
-        self.size = len(reader.value(record) or b"")
+        self.partition, self.record, self.route, self.key = partition, record, route, key
+        self.offset = partition.offset_of(record)
+        self.size = 0
         self.attempt = 1
         self.calling = self.burying = False
         self.first: BaseException | None = None
@@ -69,6 +70,29 @@ class OpenMessage:
         return told
 
 
+class Counted:
+    """An iterator that counts down from MANY what is left, for a source that cannot tell."""
+
+    def __init__(self, source: Iterator[object]) -> None:
+        self.over = False
+        self._source, self._left = source, MANY
+
+    def __iter__(self) -> Iterator[object]:
+        return self
+
+    def __next__(self) -> object:
+        try:
+            record = next(self._source)
+        except StopIteration:
+            self.over = True
+            raise
+        self._left -= 1
+        return record
+
+    def __length_hint__(self) -> int:
+        return self._left
+
+
 class Partition:
     """
     One owned partition.
@@ -83,9 +107,11 @@ class Partition:
     def __init__(self, lease: Lease, routes: TopicRoutes, gate: FlowGate, pump: Readying) -> None:
         self.lease, self.routes, self.gate = lease, routes, gate
         self.ledger = Ledger()
+        self.offset_of = routes.reader.offset
         self.record: object = None
+        self.rest: Iterator[object] | None = None
         self.open: dict[int, OpenMessage] = {}
-        self.lanes: dict[Hashable, deque[OpenMessage]] = {}
+        self.lanes: dict[Hashable, deque[OpenMessage] | None] = {}
         self.due: deque[OpenMessage] = deque()
         self.serial = False
         self.queued = False
@@ -98,8 +124,10 @@ class Partition:
         self._pump = pump
         self._finished_before = Finished()
         self._fetches: deque[Fetch] = deque()
-        self._reading: Iterator[object] = iter(())
+        self._reading: Iterator[object] | Counted = iter(())
         self._fetch: Fetch | None = None
+        self._left = 0
+        self._uncharged: list[OpenMessage] = []
         for route in routes.kinds.values():
             route.holds.open(lease.partition)
 
@@ -119,53 +147,82 @@ class Partition:
         self.resumed, self._finished_before = True, finished
 
     @property
-    def readable(self) -> bool:
-        """Whether a message may be read and started now."""
-        return (
-            not (self.serial or self.gate.full)
-            and self.lease.takes_messages
-            and (self._fetch is not None or bool(self._fetches))
-        )
+    def room(self) -> int:
+        """How many messages may be read and started now; of a slice that is begun at least one."""
+        if self.serial or self.gate.full or not self.lease.takes_messages:
+            return 0
+        if self.rest is not None:
+            return 1
+        if self._fetch is None and not self._fetches:
+            return 0
+        return self.gate.count(len(self.open), self.ledger.span)
 
     def slice(self, most: int) -> Iterator[object]:
         """The next messages, *most* of them at the most; empty when a fetch ends here."""
         if self._fetch is None and self._fetches:
             self._fetch = self._fetches.popleft()
-            records, before = self._fetch.records, self._finished_before
-            self._reading = before.skip(records, self.routes.reader.offset) if before else iter(records)
+            before, records = self._finished_before, self._fetch.records
+            self._read(before.skip(records, self.offset_of) if before else iter(records))
         return islice(self._reading, most)
+
+    def _read(self, records: Iterator[object]) -> None:
+        self._reading = records if length_hint(records, -1) >= 0 else Counted(records)
+        self._left = length_hint(self._reading)
+
+    def taken(self) -> int:
+        """How many messages were read since this was last asked. Told by the iterator, so none is counted."""
+        before, self._left = self._left, length_hint(self._reading)
+        return before - self._left
 
     def spoil(self, error: Exception) -> None:
         """
         Reading has failed. An iterator that raised once may say "exhausted" from then on, and what it did
         not hand out would be committed unread; so it raises for good.
         """
-        self._reading = iter(partial(_raise, error), None)
+        self.read_past()
+        self._read(iter(partial(_raise, error), None))
 
-    def read_past(self, exhausted: bool) -> None:
-        """A slice was read to its end, and with it the fetch if *exhausted*."""
+    def read_past(self) -> None:
+        """A slice was read to its end, and with it the fetch if nothing is left of it."""
+        self.rest = None
         if self.record is not None:
-            self.ledger.read_to(self.routes.reader.offset(self.record) + 1)
+            self.ledger.read_to(self.offset_of(self.record) + 1)
             self.record = None
-        if exhausted and self._fetch is not None:
+        over = self._reading.over if isinstance(self._reading, Counted) else not self._left
+        if over and self._fetch is not None:
             self.ledger.read_to(self._fetch.end_offset)
             self.gate.release(self._fetch.size_bytes)
+            self._charge()
             if self._fetch.end_offset >= self._finished_before.end:
                 self._finished_before = Finished()
             self._fetch, self._reading = None, iter(())
 
-    def enter(self, message: OpenMessage, lane: deque[OpenMessage] | None = None) -> None:
-        """A message is unfinished from now on: at the end of *lane*, or at the head of its own."""
+    def _charge(self) -> None:
+        """A fetch is given back, so what is unfinished of it counts by itself."""
+        value_of = self.routes.reader.value
+        for message in self._uncharged:
+            if message.offset in self.open:
+                message.size = len(value_of(message.record) or b"")
+                self.gate.take(message.size)
+        self._uncharged = []
+
+    def enter(self, message: OpenMessage, *, behind: bool = False) -> None:
+        """A message is unfinished from now on: the first of its lane, or *behind* those that are in it."""
         self.open[message.offset] = message
         self.ledger.open(message.offset)
-        self.gate.take(message.size)
-        if lane is not None:
-            lane.append(message)
+        self._uncharged.append(message)
+        if behind:
+            self._wait(message)
+        elif message.key is not None:
+            self.lanes[message.key] = None
         elif message.route.order == "partition":
             self.serial = True
-        elif message.key is not None:
-            self.lanes[message.key] = deque()
-        self._count()
+
+    def _wait(self, message: OpenMessage) -> None:
+        lane = self.lanes[message.key]
+        if lane is None:
+            lane = self.lanes[message.key] = deque()
+        lane.append(message)
 
     def leave(self, message: OpenMessage, *, failed: bool = False) -> OpenMessage | None:
         """A message is finished, or given up for good; returns the one that waited behind it."""
@@ -173,20 +230,18 @@ class Partition:
         self.handled += not failed
         self.failed += failed
         self.ledger.finish(message.offset)
-        self.gate.release(message.size)
-        self._count()
-        if message.route.order == "partition":
-            self.serial = False
-        elif message.key is not None:
+        if message.size:
+            self.gate.release(message.size)
+        if self.gate.full and len(self.open) * 2 <= self.gate.most_open:
+            self.gate.count(len(self.open), self.ledger.span)
+        if message.key is not None:
             lane = self.lanes[message.key]
             if lane:
                 return lane.popleft()
             del self.lanes[message.key]
+        elif message.route.order == "partition":
+            self.serial = False
         return None
-
-    def _count(self) -> None:
-        committable, position = self.ledger.committable or 0, self.ledger.position or 0
-        self.gate.count(self.ledger.unfinished, position - committable)
 
     def stop(self) -> None:
         """Start nothing new; a message that waits for its next attempt stays unfinished."""
@@ -223,7 +278,7 @@ class Partition:
         first = self.ledger.committable
         if self.record is None or self.ledger.unfinished:
             return first
-        return self.routes.reader.offset(self.record)
+        return self.offset_of(self.record)
 
     def finished_above(self) -> Finished:
         """
@@ -235,7 +290,7 @@ class Partition:
             return self._finished_before
         unfinished = sorted(self.open)
         if self.record is not None:
-            position = self.routes.reader.offset(self.record)
+            position = self.offset_of(self.record)
         return Finished.all_but(first, position, unfinished) | self._finished_before
 
     def left(self) -> Sequence[Fetch]:
@@ -276,7 +331,7 @@ class Partition:
     @property
     def calm(self) -> bool:
         """Whether nothing will happen here until a message arrives or a parked one is tried again."""
-        idle = not (self.queued or self.record is not None or self.readable)
+        idle = not (self.queued or self.record is not None or self.room)
         return idle and not any(each.moves for each in self.open.values())
 
     def __repr__(self) -> str:

@@ -20,12 +20,14 @@ from functools import partial
 from partita.actors.crew import NO_LANES, NOTHING, Crew, Worker
 from partita.actors.endings import Endings, Notices
 from partita.actors.partition import OpenMessage, Partition
-from partita.actors.routes import Bury
-from partita.core.slices import SliceLength
+from partita.actors.routes import BoundRoute, Bury
+from partita.core.slices import SECONDS, SliceLength
 
 # Where several routes share a partition, or the only one has no call to spare, each message is looked at,
 # as if a lane were busy.
 MIXED: Mapping[Hashable, object] = {b"": None}
+# Messages after which it is said how many there were, while nobody rests.
+ENOUGH = 100
 
 
 class Pump:
@@ -45,7 +47,10 @@ class Pump:
         self._ring: deque[Partition] = deque()
         self._baton: Worker | None = None
         self._length = SliceLength()
-        self._began = 0.0
+        self._turn = self._began = 0.0
+        # Kept: the running loop is asked for with a system call on Python 3.11.
+        self._time: Callable[[], float] = float
+        self._handled = 0
 
     async def run(self) -> None:
         """
@@ -54,6 +59,7 @@ class Pump:
         Raises:
             Exception: a worker crashed; started again, the pump goes on with what the partitions hold.
         """
+        self._time = asyncio.get_running_loop().time
         try:
             await self._crew.run(starters=sum(len(each.due) or 1 for each in self._ring))
         finally:
@@ -61,7 +67,7 @@ class Pump:
 
     def close(self) -> None:
         """The crew is about to be dismissed: nothing is read after the message in hand."""
-        if self._baton is not None and self._baton.record is not None:
+        if self._baton is not None and self._baton.cell.record is not None:
             # Its handler may take the cancellation for an end like any other.
             self._demote(self._baton)
 
@@ -70,9 +76,8 @@ class Pump:
         if isinstance(error, Exception) and worker.slice is not None and worker.message is None:
             # Reading failed after the message in hand was finished: handlers' errors do not come here.
             assert worker.partition is not None  # it was being read
-            worker.partition.read_past(False)
+            self._count(worker, worker.partition)
             worker.partition.spoil(error)
-            worker.record = None
         message = worker.message
         if message is not None and message.calling:
             message.calling = False
@@ -83,16 +88,18 @@ class Pump:
 
     def ready(self, partition: Partition) -> None:
         """There is something to do for *partition*."""
-        if not partition.queued and partition.lease.takes_messages and (partition.due or partition.readable):
+        if not partition.queued:
+            if not (partition.lease.takes_messages and (partition.due or partition.room)):
+                return
             partition.queued = True
             self._ring.append(partition)
-            if self._baton is None:
-                self._crew.follower()
+        if self._baton is None or self._baton.cell.record is not None:
+            self._crew.follower()
 
     def halt(self, partition: Partition) -> int:
         """Start nothing more of *partition*; returns how many of its handlers are running."""
         holder = self._baton
-        if holder is not None and holder.partition is partition and holder.record is not None:
+        if holder is not None and holder.partition is partition and partition.record is not None:
             self._demote(holder)
             self._crew.follower()
         return sum(each.calling for each in partition.open.values())
@@ -113,13 +120,12 @@ class Pump:
     async def work(self, worker: Worker) -> None:
         """The hot loop: choose, call handlers, settle, until the crew closes."""
         while self._next(worker) or await self._rest(worker):
-            cell, call, attempt, lanes = worker.cell, worker.call, worker.attempt, worker.lanes
+            cell, call, lanes = worker.cell, worker.call, worker.lanes
             failure: BaseException | None = None
-            count = 0
             for record in worker.slice or ():
-                worker.record = cell.record = record
+                cell.record = record
                 try:
-                    await (call(record, attempt) if not lanes or not self._lane(worker) else NOTHING)
+                    await (call(record) if not lanes or not self._lane(worker, record) else NOTHING)
                 # A barrier: whatever a handler raises is its message's outcome; the end of this task
                 # and a handler that is given up are told apart in _caught.
                 except BaseException as error:  # noqa: BLE001
@@ -127,32 +133,35 @@ class Pump:
                     break
                 if self._baton is not worker:
                     break
-                count += 1
             record = None  # a parked frame holds no record
-            if self._after(worker, count, failure):
+            if self._after(worker, failure):
                 await asyncio.sleep(0)
 
     def _next(self, worker: Worker) -> bool:
         """Choose what *worker* does; False when there is nothing."""
+        crew = self._crew
+        if crew.called is worker:
+            crew.called = None
         if worker.slice is not None:
             if self._ring:
-                self._crew.follower()
-            return not self._crew.closing
+                crew.follower()
+            return not crew.closing
         holder = self._baton
         if holder is not None and holder is not worker:
-            if holder.record is None and not holder.task.done():
+            if holder.cell.record is None and not holder.task.done():
                 return False  # it only lets the loop have a turn, and goes on then
             self._demote(holder)
         self._baton = None
-        while self._ring and not self._crew.closing:
+        while self._ring and not crew.closing:
             partition = self._ring[0]
             if partition.due and partition.lease.takes_messages:
                 if self._begin(worker, partition.due.popleft()):
-                    self._crew.follower()
+                    crew.follower()
                     return True
                 continue
-            if partition.readable:
-                self._hold(worker, partition)
+            room = partition.room
+            if room:
+                self._hold(worker, partition, room)
                 return True
             self._ring.popleft()
             partition.queued = False
@@ -160,77 +169,93 @@ class Pump:
 
     async def _rest(self, worker: Worker) -> bool:
         """Wait until there is something to do; False at the end."""
+        self._tell()
         while not self._crew.closing:
             await self._crew.park(worker)
             if self._next(worker):
                 return True
         return False
 
-    def _hold(self, worker: Worker, partition: Partition) -> None:
-        """The baton is *worker*'s, for a slice of *partition*."""
+    def _hold(self, worker: Worker, partition: Partition, room: int) -> None:
+        """The baton is *worker*'s, for a slice of *partition*, or for what a demoted holder left of one."""
         only = partition.routes.only
         worker.partition = worker.cell = partition
-        worker.message, worker.attempt, worker.queued = None, 1, 0
-        worker.call = only.call if only is not None else partition.routes.call
-        free = only is not None and only.unfinished < only.concurrency
-        worker.lanes = partition.lanes if free else MIXED
-        worker.size = self._length.messages
-        worker.slice = partition.slice(worker.size)
+        worker.route, worker.message, worker.queued = only, None, 0
+        if only is not None:
+            worker.call = only.first
+            worker.lanes = partition.lanes if only.unfinished < only.concurrency else MIXED
+        else:
+            worker.call, worker.lanes = partition.routes.call, MIXED
         self._baton = worker
-        self._began = asyncio.get_running_loop().time()
-        self._crew.follower()
+        worker.slice, worker.size = partition.rest, 0
+        if worker.slice is None:
+            worker.size = min(self._length.messages, room)
+            worker.slice = partition.rest = partition.slice(worker.size)
+            self._began = self._time()
+        # Behind a message in hand nothing else of a partition in order can begin.
+        if only is None or only.order != "partition" or len(self._ring) > 1:
+            self._crew.follower()
 
     def _begin(self, worker: Worker, message: OpenMessage) -> bool:
         """*worker* is to call the handler of an open message; False when its route has no call to spare."""
-        if message.route.unfinished >= message.route.concurrency:
-            message.route.waiting.append(message)
+        route = message.route
+        if route.unfinished >= route.concurrency:
+            route.waiting.append(message)
             return False
-        worker.partition, worker.cell = message.partition, worker
-        worker.message, worker.attempt = message, message.attempt
-        worker.call, worker.lanes = message.route.call, NO_LANES
-        if message.burying and message.route.bury is not None:
-            worker.call = partial(_bury, message.route.bury, message)
+        worker.partition, worker.cell, worker.message = message.partition, worker, message
+        worker.call, worker.lanes = route.first, NO_LANES
+        if message.burying and route.bury is not None:
+            worker.call = partial(_bury, route.bury, message)
+        elif message.attempt > 1:
+            worker.call = partial(_again, message)
         worker.slice = (message.record,)
         message.calling = True
-        message.route.unfinished += 1
+        route.unfinished += 1
         return True
 
     def _demote(self, holder: Worker) -> None:
         """The holder is suspended in a handler: its message is open from now on, the baton free."""
         self._baton = None
-        if not self._crew.look_after(holder):
+        if holder.task.done():
+            # It has crashed in this turn of the loop, and its callback has not run yet.
+            self._crew.ended(holder, holder.task)
+        else:
             self._open(holder)
 
     def _open(self, worker: Worker) -> OpenMessage:
         partition = worker.partition
         assert partition is not None  # there is a record in hand
-        route = partition.routes.pick(worker.record)
-        message = OpenMessage(partition, worker.record, route, route.lane_of(worker.record))
-        worker.message, worker.record, partition.record = message, None, None
+        record, partition.record = partition.record, None
+        route = worker.route or partition.routes.pick(record)
+        message = OpenMessage(partition, record, route, route.lane_of(record))
+        worker.message = message
         message.calling = True
         route.unfinished += 1
+        worker.queued += 1  # as those behind it, it was read and is not handled
+        self._count(worker, partition)
         partition.enter(message)
         return message
 
-    def _lane(self, worker: Worker) -> bool:
+    def _lane(self, worker: Worker, record: object) -> bool:
         """Put the message in hand behind what it must wait for; False when there is nothing."""
         partition = worker.partition
         assert partition is not None  # there is a record in hand
-        route = partition.routes.pick(worker.record)
-        key = route.lane_of(worker.record)
-        lane = partition.lanes.get(key) if key is not None else None
-        if lane is None and route.unfinished < route.concurrency:
+        route = worker.route or partition.routes.pick(record)
+        key = route.lane_of(record)
+        behind = key is not None and key in partition.lanes
+        if not behind and route.unfinished < route.concurrency:
             return False
-        message = OpenMessage(partition, worker.record, route, key)
-        worker.record = partition.record = None
-        partition.enter(message, lane)
+        message = OpenMessage(partition, record, route, key)
+        partition.record = None
+        partition.enter(message, behind=behind)
         if route.queued is not None:
-            route.queued(message.record)
-        if lane is None:
+            route.queued(record)
+        if not behind:
             route.waiting.append(message)
-        if partition.readable:
-            worker.queued += 1
-        else:
+        worker.queued += 1
+        if partition.serial:
+            # What waits for a call is to be the only one of its partition.
+            self._count(worker, partition)
             self._baton = None
         return True
 
@@ -240,36 +265,47 @@ class Pump:
             raise error
         return error
 
-    def _after(self, worker: Worker, count: int, failure: BaseException | None) -> bool:
+    def _after(self, worker: Worker, failure: BaseException | None) -> bool:
         """Settle what was done; True when the loop is to have a turn before the next."""
         partition, held = worker.partition, self._baton is worker
         assert partition is not None  # something was done
         worker.slice = None
-        if worker.message is None and failure is not None:
+        if failure is not None and worker.message is None:
             self._open(worker)
-        message, worker.record, worker.message = worker.message, None, None
-        if worker.cell is partition:
-            self._slice_ended(worker, partition, count, held and message is None)
+        message, worker.message = worker.message, None
         if message is None:
-            return True
+            # It has read a slice to its end, or may start no more of one, and then the baton is free.
+            return self._slice_ended(worker, partition) if held else False
+        worker.cell = worker
         if held:
             self._baton = None
         self._settle(worker, message, failure)
         return False
 
-    def _slice_ended(self, worker: Worker, partition: Partition, count: int, whole: bool) -> None:
-        """Count what the holder handled without suspending; *whole*: it read to the end of its slice."""
-        handled = count - worker.queued
-        partition.handled += handled
-        if whole:
-            partition.read_past(count < worker.size)
-            spent = asyncio.get_running_loop().time() - self._began
-            self._length.took(spent, count, worker.size)
-        if self._ring and self._ring[0] is partition:
-            self._ring.rotate(-1)
-        self._notices.finished(handled)
+    def _count(self, worker: Worker, partition: Partition) -> int:
+        """Count what the holder has read and handled; returns how many messages it has read."""
+        taken, queued = partition.taken(), worker.queued
+        worker.queued = 0
+        partition.handled += taken - queued
+        self._handled += taken - queued
+        return taken
+
+    def _slice_ended(self, worker: Worker, partition: Partition) -> bool:
+        """The holder has read to the end of a slice; True when the loop is to have a turn."""
+        taken = self._count(worker, partition)
+        partition.read_past()
+        self._ring.rotate(-1)
+        now = self._time()
+        if worker.size:
+            self._length.took(now - self._began, taken, worker.size)
+        self._tell()
         if partition.quiet:
             self._notices.idle()
+        # Short slices share a turn of the loop.
+        if now - self._turn < SECONDS:
+            return False
+        self._turn = now
+        return True
 
     def _settle(self, worker: Worker, message: OpenMessage, failure: BaseException | None) -> None:
         """The handler of an open message has ended: finish it and go on behind it, or see to its failure."""
@@ -280,21 +316,42 @@ class Pump:
         while worker.task.cancelling():
             # A handler that was given up may end in any way; the next must not find itself cancelled.
             worker.task.uncancel()
-        if failure is None or not given_up:
+        follow = None
+        if failure is None and not message.burying and partition.lease.takes_messages:
+            follow = partition.leave(message)
+        elif failure is None or not given_up:
             follow = self._endings.see_to(message, failure)
-            if follow is not None and follow.route is route:
-                self._begin(worker, follow)
-            elif follow is not None:
-                # The holder may be in a call of that route, which is not counted before it is demoted.
-                self._endings.due(follow)
+        if follow is not None:
+            self._follow(worker, route, follow)
         if not partition.lease.takes_messages:
             partition.call_ended()
-        self._endings.serve(route)
-        self.ready(partition)
-        self._notices.finished(failure is None)
-        if partition.quiet:
+        if route.waiting:
+            self._endings.serve(route)
+        if not partition.queued:
+            self.ready(partition)
+        self._handled += failure is None
+        if self._handled >= ENOUGH:
+            self._tell()
+        if not partition.open and partition.quiet:
             self._notices.idle()
 
+    def _follow(self, worker: Worker, route: BoundRoute, follow: OpenMessage) -> None:
+        if follow.route is route:
+            self._begin(worker, follow)
+        else:
+            # The holder may be in a call of that route, which is not counted before it is demoted.
+            self._endings.due(follow)
 
-def _bury(bury: Bury, message: OpenMessage, record: object, attempt: int) -> Awaitable[object]:
+    def _tell(self) -> None:
+        """Say how many messages were handled since this was last said."""
+        if self._handled:
+            handled, self._handled = self._handled, 0
+            self._notices.finished(handled)
+
+
+def _again(message: OpenMessage, record: object) -> Awaitable[object]:
+    return message.route.call(record, message.attempt)
+
+
+def _bury(bury: Bury, message: OpenMessage, record: object) -> Awaitable[object]:
     return bury(message)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from partita.actors.partition import OpenMessage
 
 Call = Callable[[object, int], Awaitable[object]]
+First = Callable[[object], Awaitable[object]]
 KeyOf = Callable[[object], Hashable]
 Bury = Callable[["OpenMessage"], Awaitable[object]]
 NOBODY = "(none)"
@@ -37,8 +38,10 @@ class BoundRoute:
         drop: a message without attempts left is dropped, counted and logged.
         holds: its calls that wait before their handler.
         queued: told of a record that must wait for others; None without tracing.
+        first: the call for the first attempt, which may be the handler itself.
 
     Attributes:
+        lane_of: the key whose lane a record belongs to; None: it waits for no other message.
         unfinished: calls that are suspended, or whose message waits for its next attempt.
         waiting: messages that wait for a call of this route to end.
     """
@@ -53,12 +56,17 @@ class BoundRoute:
     drop: bool = False
     holds: Holds = attrs.field(factory=Holds)
     queued: Callable[[object], None] | None = None
+    first: First = attrs.field(default=attrs.Factory(lambda route: route.first_call, takes_self=True))
+    lane_of: KeyOf = attrs.field(init=False, repr=False)
     unfinished: int = attrs.field(default=0, init=False)
     waiting: "deque[OpenMessage]" = attrs.field(factory=deque, init=False)
 
-    def lane_of(self, record: object) -> Hashable:
-        """The key whose lane a record belongs to; None: it waits for no other message."""
-        return self.key_of(record) if self.order == "key" else None
+    def __attrs_post_init__(self) -> None:
+        self.lane_of = self.key_of if self.order == "key" else _no_key
+
+    def first_call(self, record: object) -> Awaitable[object]:
+        """Call the handler for the first time."""
+        return self.call(record, 1)
 
 
 @attrs.define(eq=False, slots=False)
@@ -76,15 +84,15 @@ class TopicRoutes:
     kind_header: str
     reader: RecordReader
 
-    @property
+    @cached_property
     def only(self) -> BoundRoute | None:
         """The route that takes every message, when no kind needs to be looked at."""
         return self.kinds.get(None) if len(self.kinds) == 1 else None
 
     def pick(self, record: object) -> BoundRoute:
         """The route of one message; for a kind that nobody handles, one that fails with Unroutable."""
-        if len(self.kinds) == 1 and None in self.kinds:
-            return self.kinds[None]
+        if self.only is not None:
+            return self.only
         for name, value in self.reader.headers(record):
             if name == self.kind_header:
                 found = self.kinds.get(value.decode("utf-8", "replace"))
@@ -92,9 +100,9 @@ class TopicRoutes:
                     return found
         return self.kinds.get(None) or self._nobody
 
-    def call(self, record: object, attempt: int) -> Awaitable[object]:
-        """Call the route of one message."""
-        return self.pick(record).call(record, attempt)
+    def call(self, record: object) -> Awaitable[object]:
+        """Call the route of one message, for the first time."""
+        return self.pick(record).first(record)
 
     @cached_property
     def _nobody(self) -> BoundRoute:
@@ -104,3 +112,7 @@ class TopicRoutes:
         # A kind that nobody handles goes where the topic's other messages go in the end.
         bury = next((each.bury for each in self.kinds.values() if each.bury is not None), None)
         return BoundRoute(NOBODY, call, Retry(attempts=1), bury=bury)
+
+
+def _no_key(record: object) -> None:
+    return None

@@ -52,19 +52,17 @@ class FlowGate:
         if self.held >= self.limit:
             self.closed = True
 
-    def release(self, size: int) -> bool:
-        """*size* bytes are handled; True when that opened the intake."""
+    def release(self, size: int) -> None:
+        """*size* bytes are handled."""
         self.held -= size
         if self.closed and self.held * 2 <= self.limit:
             self.closed = False
-            return True
-        return False
 
-    def count(self, unfinished: int, span: int) -> bool:
-        """Look at what is unfinished now; True when that made room to start messages again."""
-        if unfinished >= self.most_open or span >= self.most_span:
+    def count(self, unfinished: int, span: int) -> int:
+        """Look at what is unfinished now; returns how many messages may be started, 0 when it is full."""
+        room = min(self.most_open - unfinished, self.most_span - span)
+        if room <= 0:
             self.full = True
         elif self.full and unfinished * 2 <= self.most_open and span * 2 <= self.most_span:
             self.full = False
-            return True
-        return False
+        return 0 if self.full else room

@@ -22,7 +22,7 @@ class Ledger:
 
     position: int | None = None
     _order: deque[int] = attrs.field(factory=deque, init=False)
-    _done: set[int] = attrs.field(factory=set, init=False)
+    _open: set[int] = attrs.field(factory=set, init=False)
 
     def read_to(self, position: int) -> None:
         """Everything below *position* was finished or opened. Never moves back."""
@@ -39,22 +39,27 @@ class Ledger:
         if self.position is not None and offset < self.position:
             raise ValueError(f"offset {offset} is below the position {self.position}")
         self._order.append(offset)
+        self._open.add(offset)
         self.position = offset + 1
 
     def finish(self, offset: int) -> None:
         """The message is dealt with: done, or moved where it is safe. A second time counts for nothing."""
-        if not self._order or offset < self._order[0]:
-            return
-        self._done.add(offset)
-        while self._order and self._order[0] in self._done:
-            self._done.discard(self._order.popleft())
+        self._open.discard(offset)
 
     @property
     def unfinished(self) -> int:
         """How many opened offsets are not finished."""
-        return len(self._order) - len(self._done)
+        return len(self._open)
 
     @property
     def committable(self) -> int | None:
         """The first unfinished offset, else the position; None when nothing was read yet."""
-        return self._order[0] if self._order else self.position
+        order, unfinished = self._order, self._open
+        while order and order[0] not in unfinished:
+            order.popleft()
+        return order[0] if order else self.position
+
+    @property
+    def span(self) -> int:
+        """How many offsets lie from the committable one to the position."""
+        return (self.position or 0) - (self.committable or 0)

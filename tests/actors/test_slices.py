@@ -1,0 +1,88 @@
+"""Slices: how a fetch is read piece by piece, who stands by meanwhile, and when what was handled is told."""
+
+import asyncio
+
+import anyio
+from tests.actors.scripted import AT, OTHER, RunningConsumer, ScriptedBroker, Worker
+from tests.simulated import run, until
+
+from partita.core.flow import DEFAULT_OPEN
+
+
+def test_a_fetch_longer_than_there_is_room_for_is_read_to_its_end() -> None:
+    """A slice that the gate has cut short is not the end of its fetch."""
+    values = [b"%d" % number for number in range(3 * DEFAULT_OPEN)]
+    worker, broker = Worker(), ScriptedBroker(AT)
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, worker):
+            broker.member.feed(AT, *values)
+            await until(lambda: broker.stored.get(AT) == len(values))
+
+    run(scenario())
+
+    assert worker.values == values
+
+
+def test_a_handler_in_partition_order_that_suspends_needs_no_second_worker() -> None:
+    """Nothing can begin behind it, so nobody is woken to look."""
+    broker, hold, tasks = ScriptedBroker(AT), anyio.Event(), list[int]()
+
+    async def handle(value: bytes) -> None:
+        tasks.append(len(asyncio.all_tasks()))
+        await (hold.wait() if value == b"4" else asyncio.sleep(0))
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, handle):
+            broker.member.feed(AT, b"1", b"2", b"3", b"4")
+            await until(lambda: len(tasks) == 4)
+            hold.set()
+
+    run(scenario())
+
+    assert len(set(tasks[1:])) == 1
+
+
+def test_another_partition_goes_on_beside_a_handler_in_partition_order_that_suspends() -> None:
+    """Who wakes a worker is the partition that has work."""
+    broker, hold, seen = ScriptedBroker(AT, OTHER), anyio.Event(), list[bytes]()
+
+    async def handle(value: bytes) -> None:
+        seen.append(value)
+        if value == b"slow":
+            await hold.wait()
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, handle):
+            broker.member.feed(AT, b"slow", b"behind")
+            await until(lambda: seen == [b"slow"])
+            broker.member.feed(OTHER, b"other")
+            await until(lambda: b"other" in seen)
+            hold.set()
+            await until(lambda: b"behind" in seen)
+
+    run(scenario())
+
+    assert seen == [b"slow", b"other", b"behind"]
+
+
+def test_what_was_handled_beside_a_handler_that_hangs_is_told_when_there_is_nothing_left_to_do() -> None:
+    """The committer need not wait for the one that hangs to learn of the others."""
+    broker, hang, seen = ScriptedBroker(AT), anyio.Event(), list[bytes]()
+
+    async def handle(value: bytes) -> None:
+        await (hang.wait() if value == b"hangs" else asyncio.sleep(0))
+        seen.append(value)
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, handle, order="none") as running:
+            broker.member.feed(AT, b"hangs", b"1", b"2")
+            await until(lambda: len(seen) == 2)
+            await until(lambda: bool(broker.metadata.get(AT)))
+            assert running.consumer.handled == 2
+            hang.set()
+            await until(lambda: broker.stored.get(AT) == 3)
+
+    run(scenario())
+
+    assert seen == [b"1", b"2", b"hangs"]
