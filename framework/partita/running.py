@@ -10,6 +10,7 @@ from partita.actors.watchdog import Watchdog
 from partita.core.errors import SettingsError
 from partita.core.health import Part
 from partita.core.ports import Backend
+from partita.retention import check_retention
 from partita.router import Route
 from partita.subscription import Subscription
 from partita.wiring import GroupPlan, Lifespan, Wiring, plan_groups
@@ -119,9 +120,11 @@ class Running:
         """What would be started for *routes*; nothing is consumed. Raises as `start` does."""
         plans = plan_groups(wiring, routes, self._group(routes, group), states)
         # Two patterns for one topic are found before anything is consumed, for the topics there are.
-        for topic in await self._backend.list_topics():
+        there = await self._backend.list_topics()
+        for topic in there:
             for plan in plans:
                 plan.routes(topic)
+        await check_retention(routes, self._backend, there)
         return plans
 
     def _group(self, routes: Sequence[Route], group: str | None) -> str:

@@ -7,11 +7,14 @@ list that the partition must own. Records are the client's own objects; a `Recor
 
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from re import Pattern
-from typing import NamedTuple, Protocol, TypedDict
+from typing import NamedTuple, Protocol
 
 import attrs
 
-# Where the seams are looked for, though it does not fit in here.
+# Where the seams are looked for, though they do not fit in here.
+from partita.core.outgoing import MessageOptions as MessageOptions
+from partita.core.outgoing import Outgoing as Outgoing
+from partita.core.outgoing import Receipt as Receipt
 from partita.core.records import Headers as Headers
 from partita.core.records import RecordReader as RecordReader
 
@@ -24,48 +27,6 @@ class TopicPartition(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.partition}"
-
-
-class Receipt(NamedTuple):
-    """Where the broker stored a message. *timestamp* is in milliseconds since 1970."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-
-
-class MessageOptions(TypedDict, total=False):
-    """
-    What may be said about a message beside its value.
-
-    key: messages with equal keys go to one partition, in order; None, the default: any partition.
-    headers: name and bytes pairs; order and duplicates are kept.
-    partition: a partition number that overrides the choice by key.
-    timestamp: milliseconds since 1970; default: now. NATS stamps itself and refuses one.
-    """
-
-    key: bytes | None
-    headers: Headers
-    partition: int | None
-    timestamp: int | None
-
-
-@attrs.frozen
-class Outgoing:
-    """
-    A message to publish.
-
-    Args:
-        value: the payload; None is a null value, which empty bytes are not.
-        key, headers, partition, timestamp: see `MessageOptions`.
-    """
-
-    value: bytes | None
-    key: bytes | None = attrs.field(default=None, kw_only=True)
-    headers: Headers = attrs.field(default=(), kw_only=True)
-    partition: int | None = attrs.field(default=None, kw_only=True)
-    timestamp: int | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.define(eq=False)
@@ -291,6 +252,15 @@ class Backend(Protocol):
 
     async def list_topics(self) -> Mapping[str, int]:
         """Each topic's number of partitions, the broker's internal topics left out."""
+        ...
+
+    async def retention(self, topics: Collection[str]) -> Mapping[str, float]:
+        """
+        Seconds after which the broker deletes a message of a topic, handled or not.
+
+        A topic whose messages have no such age, or of which the broker does not tell, is left out.
+        Raises the client's own error.
+        """
         ...
 
     async def ping(self) -> None:

@@ -1,7 +1,7 @@
 """Topics and the ping, over one admin connection that is replaced when it has failed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -167,6 +167,26 @@ class KafkaAdmin:
         code, text, _, _, entries = answers[0].resources[0]
         _check(code, text)
         return int(entries[0][1])
+
+    async def retention(self, topics: Collection[str]) -> Mapping[str, float]:
+        """
+        Seconds for which each topic keeps a message, from `retention.ms`.
+
+        Left out are topics that keep theirs for ever or compact them only, and those whose settings this
+        client may not read.
+        """
+        names = {"retention.ms": None, "cleanup.policy": None}
+        wanted = [client.make(ConfigResource, ConfigResourceType.TOPIC, topic, names) for topic in topics]
+        if not wanted:
+            return {}
+        answers = await self._ask(lambda admin: admin.describe_configs(wanted))
+        kept: dict[str, float] = {}
+        for code, _, _, topic, entries in (each for answer in answers for each in answer.resources):
+            told = {name: value for name, value, *_ in entries} if for_code(code) is NoError else {}
+            millis = int(told.get("retention.ms") or -1)
+            if millis >= 0 and "delete" in told.get("cleanup.policy", "delete"):
+                kept[topic] = millis / 1000
+        return kept
 
     async def close(self) -> None:
         """Close the connection, within the close deadline. Does not raise."""

@@ -1,7 +1,7 @@
 """The Kafka backend: publisher, admin and memberships of one address."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aiokafka.errors import KafkaConnectionError, KafkaError, NoBrokersAvailable, NodeNotReadyError
 
@@ -71,6 +71,10 @@ class KafkaBackend:
     async def list_topics(self) -> Mapping[str, int]:
         """Each topic's number of partitions, the broker's internal topics left out."""
         return await self._admin.list_topics()
+
+    async def retention(self, topics: Collection[str]) -> Mapping[str, float]:
+        """Each topic's `retention.ms` in seconds, where it applies. Raises the client's own error."""
+        return await self._admin.retention(topics)
 
     async def ping(self) -> None:
         """Ask a broker for its metadata; an answer takes at most 5 s. Raises the client's own error."""

@@ -1,7 +1,7 @@
 """The memory backend: publisher, admin and memberships over one `MemoryBroker`."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from partita.backends.memory.broker import MemoryBroker
 from partita.backends.memory.groups import REBALANCE_TIMEOUT
@@ -75,6 +75,10 @@ class MemoryBackend:
     async def list_topics(self) -> Mapping[str, int]:
         """Each topic's number of partitions."""
         return self.broker.topics
+
+    async def retention(self, topics: Collection[str]) -> Mapping[str, float]:
+        """Nothing: memory keeps every message."""
+        return {}
 
     async def ping(self) -> None:
         """This process answers by running this."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from nats import errors
 from nats.js.errors import APIError, NoStreamResponseError, ServerError, ServiceUnavailableError
@@ -123,6 +123,10 @@ class NatsBackend:
     async def list_topics(self) -> Mapping[str, int]:
         """Each topic's number of partitions; streams that are no topics are left out."""
         return await self._topics.listed()
+
+    async def retention(self, topics: Collection[str]) -> Mapping[str, float]:
+        """The `max_age` of each topic's stream in seconds, where it has one. Raises as the client does."""
+        return await self._topics.retention(topics)
 
     async def ping(self) -> None:
         """Ask JetStream for the account's state; 4 s. Raises the client's own error."""

@@ -1,6 +1,6 @@
 """Topics as streams: made, deleted, listed and looked up."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from secrets import token_hex
 
 import attrs
@@ -23,10 +23,12 @@ class Layout:
     Args:
         partitions: how many there are.
         window: seconds for which the server remembers message ids.
+        kept: seconds for which it keeps a message; 0.0: for ever.
     """
 
     partitions: int
     window: float
+    kept: float = 0.0
 
 
 class Topics:
@@ -108,7 +110,19 @@ class Topics:
         partitions = _partitions(topic, found)
         if not partitions:
             raise TopicMissing(topic)
-        return Layout(partitions, found.number("config", "duplicate_window") / 1e9)
+        window, kept = (found.number("config", name) / 1e9 for name in ("duplicate_window", "max_age"))
+        return Layout(partitions, window, kept)
+
+    async def retention(self, topics: Collection[str]) -> Mapping[str, float]:
+        """Seconds for which each topic keeps a message; left out are those that keep it for ever."""
+        kept: dict[str, float] = {}
+        for topic in topics:
+            try:
+                kept[topic] = (await self.layout(topic)).kept
+            # Deleted since it was listed: whoever needs it is told so by its subscription.
+            except TopicMissing:
+                continue
+        return {topic: seconds for topic, seconds in kept.items() if seconds}
 
 
 def _missing(topic: str, error: NotFoundError) -> Exception:
