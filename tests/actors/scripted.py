@@ -67,9 +67,9 @@ class ScriptedBroker:
         ]
         return Fetch(at, records, self._ends[at], sum(len(each or b"") for each in values), first)
 
-    def rewind(self, at: TopicPartition) -> None:
-        """The next messages of a partition are those from its commit on."""
-        self._ends[at] = self.stored.get(at, 0)
+    def rewind(self, at: TopicPartition, to: int | None = None) -> None:
+        """The next messages of a partition are those from an offset on; default: from its commit."""
+        self._ends[at] = self.stored.get(at, 0) if to is None else to
 
 
 class ScriptedSubscription:

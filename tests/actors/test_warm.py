@@ -118,6 +118,29 @@ def test_what_comes_again_all_the_same_is_left_out() -> None:
     assert worker.values == [b"0", b"0", b"1", b"2", b"3", b"4", b"5"]
 
 
+def test_what_comes_twice_because_the_client_goes_back_is_left_out() -> None:
+    """It was told to skip to what is not in hand, and had fetched beyond that already."""
+    broker, worker = ScriptedBroker(AT), Worker(ValueError("no"))
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, worker, retry=type(QUICK)(attempts=2, backoff=30.0)):
+            broker.member.feed(AT, *VALUES[:3])
+            await until(lambda: worker.values)
+            await there_and_back(broker)
+            broker.rewind(AT)
+            broker.member.feed(AT, *VALUES[:4])
+            broker.member.feed(AT, b"4", b"5")
+            await until(lambda: broker.skipped == {AT: 3})
+            broker.rewind(AT, to=3)
+            broker.member.feed(AT, b"3")
+            broker.member.feed(AT, b"4", b"5", b"6")
+            await until(lambda: broker.stored == {AT: 7})
+
+    run(scenario())
+
+    assert worker.values == [b"0", b"0", b"1", b"2", b"3", b"4", b"5", b"6"]
+
+
 def test_what_was_in_hand_is_thrown_away_when_somebody_else_had_the_partition() -> None:
     """The commit is not the one that this member made, so it says what is handled and what is not."""
     broker, worker = ScriptedBroker(AT), Worker(ValueError("no"))

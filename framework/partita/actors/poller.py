@@ -165,14 +165,16 @@ class Poller:
 
 
 def _unknown(found: Iterable[tuple[Partition, Fetch]]) -> Iterator[tuple[Partition, Fetch]]:
-    """Leave out what came although its partition has it in hand."""
+    """
+    Leave out what came although its partition has it in hand. What was under way when the client was told to
+    skip may reach further than that: the client then goes back, and reads some of it again.
+    """
     for owner, fetch in found:
-        if fetch.start_offset >= owner.ahead:
-            owner.ahead = 0
-        elif fetch.end_offset <= owner.ahead:
+        if fetch.end_offset <= owner.ahead:
             continue
-        else:
+        if fetch.start_offset < owner.ahead:
             fetch.records = _from(owner.ahead, fetch.records, owner.routes.reader.offset)
+        owner.ahead = fetch.end_offset
         yield owner, fetch
 
 
