@@ -2,12 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import attrs
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from partita.core.finished import Finished
 from partita.core.offset_map import OffsetMap
@@ -41,12 +44,13 @@ class Watch:
     Asks for the commits of one group.
 
     Args:
-        client: a started admin client.
+        address: HOST:PORT of Kafka.
+        client: a started admin client of it.
         group: whose commits.
     """
 
-    def __init__(self, client: AIOKafkaAdminClient, group: str) -> None:
-        self._client, self.group = client, group
+    def __init__(self, address: str, client: AIOKafkaAdminClient, group: str) -> None:
+        self._address, self._client, self.group = address, client, group
         self.answers: list[Committed] = []
 
     async def look(self) -> Committed:
@@ -63,6 +67,18 @@ class Watch:
             await self.look()
             await asyncio.sleep(EVERY)
 
+    async def set_back(self, topic: str, partitions: int) -> None:
+        """Commit 0 for each partition, as an operator does while nobody is in the group."""
+        at_first = {TopicPartition(topic, n): OffsetAndMetadata(0, "") for n in range(partitions)}
+        # The admin client cannot do it (aiokafka 0.14).
+        made: Any = AIOKafkaConsumer
+        consumer = made(bootstrap_servers=self._address, group_id=self.group, enable_auto_commit=False)
+        await consumer.start()
+        consumer.assign(list(at_first))
+        await consumer.commit(at_first)
+        await consumer.stop()
+        await self.look()
+
     def sum(self) -> int:
         """Of the last answer: how many messages of a topic that begins at 0 lie below the commits."""
         return sum(self.answers[-1].offsets.values()) if self.answers else 0
@@ -73,7 +89,7 @@ async def watching(address: str, group: str) -> AsyncIterator[Watch]:
     """Ask for the commits of *group* as long as the block lasts."""
     client = AIOKafkaAdminClient(bootstrap_servers=address)
     await client.start()  # type: ignore[no-untyped-call]
-    watch = Watch(client, group)
+    watch = Watch(address, client, group)
     task = asyncio.ensure_future(watch.go_on())
     try:
         yield watch
@@ -92,6 +108,6 @@ def never_back(answers: Iterable[Committed]) -> None:
             highest[partition] = offset
 
 
-def not_covered(answers: Collection[Committed], done: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
-    """The places among *done* that no answer said were finished."""
-    return {place for place in done if not any(each.covers(*place) for each in answers)}
+def begun(answers: Sequence[Committed]) -> list[int]:
+    """For each commit a time before which it was not there: that of the last answer without it."""
+    return [old.at for old, new in pairwise(answers) if (old.offsets, old.above) != (new.offsets, new.above)]

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Set
 from pathlib import Path
 
 import attrs
@@ -65,30 +66,57 @@ class EventLog:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._here: list[Event] = []
+        self._known: list[Event] = []
+        self._places: defaultdict[tuple[str, str | None], set[tuple[int, int]]] = defaultdict(set)
+        self._read: dict[Path, int] = {}
 
     def logged(self, worker: str, work: Handler) -> Handler:
         """A handler that does *work* and says so in this log."""
 
         async def handle(message: Message) -> None:
-            self._here.append(Event.now("start", worker, message))
+            self._take(Event.now("start", worker, message))
             await work(message)
-            self._here.append(Event.now("done", worker, message))
+            self._take(Event.now("done", worker, message))
 
         return handle
 
+    def _take(self, event: Event) -> None:
+        self._known.append(event)
+        self._places[event.name, event.worker].add(event.place)
+        self._places[event.name, None].add(event.place)
+
+    def _catch_up(self) -> None:
+        """Read the whole lines that other processes have written since the last time."""
+        for path in self._folder.glob("events.*") if self._folder else ():
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                text = file.read()
+            whole = text[: text.rfind(b"\n") + 1]
+            self._read[path] = self._read.get(path, 0) + len(whole)
+            for line in whole.decode().splitlines():
+                self._take(Event.of(line))
+
     @property
     def events(self) -> list[Event]:
-        """All whole lines so far, in the order of time."""
-        found = list(self._here)
-        for file in self._folder.glob("events.*") if self._folder else ():
-            text = file.read_text()
-            found += map(Event.of, text[: text.rfind("\n") + 1].splitlines())
-        return sorted(found, key=lambda each: each.at)
+        """All so far, in the order of time."""
+        self._catch_up()
+        return sorted(self._known, key=lambda each: each.at)
 
     def count(self, name: str = "done", worker: str | None = None) -> int:
         """How many different messages have started, or are done: anywhere, or in one worker."""
-        return len({e.place for e in self.events if e.name == name and worker in (None, e.worker)})
+        self._catch_up()
+        return len(self._places[name, worker])
+
+    @property
+    def workers(self) -> set[str]:
+        """Whose handlers have started."""
+        self._catch_up()
+        return {worker for name, worker in list(self._places) if name == "start" and worker is not None}
+
+    def fresh(self, worker: str, old: Set[tuple[int, int]]) -> bool:
+        """Whether a worker has done a message that is not among the *old* ones."""
+        self._catch_up()
+        return bool(self._places["done", worker] - old)
 
 
 class FileLog:

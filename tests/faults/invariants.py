@@ -1,10 +1,12 @@
 """
 What must hold after any fault, checked from what the handlers wrote and what the broker had committed.
 
-I2: every message is handled. I3: order per key. I7: a commit covers only what is done, and never goes
-back; what it covers does not start again. I8: one owner of a partition at a time.
+I2: every message is handled. I3: order per key. I5: what is unfinished is bounded. I7: a commit covers
+only what is done, and never goes back; what it covers does not start again. I8: one owner of a partition
+at a time.
 """
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 
@@ -87,8 +89,35 @@ def _first_cover(answers: Sequence[Committed], seen: Collection[Place]) -> dict[
     """When each message was first said to be finished; messages that no handler has seen are left out."""
     found: dict[Place, int] = {}
     left = set(seen)
+    before = None
     for answer in answers:
+        if before == (answer.offsets, answer.above):
+            continue
+        before = answer.offsets, answer.above
         covered = {place for place in left if answer.covers(*place)}
         found.update(dict.fromkeys(covered, answer.at))
         left -= covered
     return found
+
+
+def read_ahead(events: Sequence[Event]) -> tuple[int, int]:
+    """
+    I5: how far any partition, read from offset 0, ran ahead of what was unfinished in it.
+
+    Returns the most messages below a started one that were not done, and the most offsets between a started
+    message and the first that was not done.
+    """
+    done: defaultdict[int, list[int]] = defaultdict(list)
+    first: Counter[int] = Counter()
+    most_open = most_span = 0
+    for each in events:
+        here = done[each.partition]
+        if each.name == "done":
+            if (at := bisect_left(here, each.offset)) == len(here) or here[at] != each.offset:
+                here.insert(at, each.offset)
+            while first[each.partition] < len(here) and here[first[each.partition]] == first[each.partition]:
+                first[each.partition] += 1
+        else:
+            most_open = max(most_open, each.offset - bisect_left(here, each.offset))
+            most_span = max(most_span, each.offset - first[each.partition])
+    return most_open, most_span

@@ -33,9 +33,11 @@ class Member:
 
     bus: EventBus
     running: "asyncio.Task[Summary]"
+    left: bool = False
 
     async def leave(self) -> Summary:
         """Drain, leave the group and close the bus. Raises what the run has raised."""
+        self.left = True
         await self.bus.drain()
         try:
             return await self.running
@@ -60,22 +62,48 @@ class Group:
         self.published: list[tuple[int, int]] = []
         self._members: list[Member] = []
 
-    async def publish(self, count: int, keys: int = 40) -> None:
-        """Publish messages under so many keys, or without a key when there are none."""
+    async def publish(
+        self, count: int, keys: int = 40, key_of: Callable[[int], bytes | None] | None = None
+    ) -> None:
+        """
+        Publish messages whose values are their numbers.
+
+        Args:
+            count: how many.
+            keys: under so many keys in turn; 0: without a key.
+            key_of: gives the key of a number, if it is not that.
+        """
+        key_of = key_of or (lambda n: b"k%d" % (n % keys) if keys else None)
         first = len(self.published)
-        batch = [
-            Outgoing(b"%d" % n, key=b"k%d" % (n % keys) if keys else None)
-            for n in range(first, first + count)
-        ]
-        receipts = await self.bus.publish_batch(self.topic, batch)
-        self.published += [(each.partition, each.offset) for each in receipts]
+        for start in range(first, first + count, 1000):
+            numbers = range(start, min(start + 1000, first + count))
+            batch = [Outgoing(b"%d" % n, key=key_of(n)) for n in numbers]
+            receipts = await self.bus.publish_batch(self.topic, batch)
+            self.published += [(each.partition, each.offset) for each in receipts]
+
+    @asynccontextmanager
+    async def load(self, each: int = 100) -> AsyncIterator[None]:
+        """Publish *each* messages every 30 ms or so as long as the block lasts."""
+        enough = asyncio.Event()
+
+        async def go_on() -> None:
+            while not enough.is_set():
+                await self.publish(each)
+                await asyncio.sleep(0.03)
+
+        task = asyncio.ensure_future(go_on())
+        try:
+            yield
+        finally:
+            enough.set()
+            await task
 
     async def join(
         self,
         name: str,
         work: Handler,
         *,
-        drain_timeout: float = 30.0,
+        drain_timeout: float | None = None,
         options: dict[str, str] = QUICK,
         **route: Any,
     ) -> Member:
@@ -100,14 +128,21 @@ class Group:
 
     async def all_done(self) -> None:
         """Wait until everything published is done, and committed."""
-        await until(lambda: self.log.count() >= len(self.published), "everything is handled")
+        await until(self._done, "everything is handled")
         await until(lambda: self.watch.sum() >= len(self.published), "everything is committed")
+
+    def _done(self) -> bool:
+        for each in self._members:
+            if each.running.done() and not each.left:
+                each.running.result()
+        return self.log.count() >= len(self.published)
 
     async def end(self) -> None:
         """All members leave that have not."""
         for each in self._members:
             if not each.running.done():
                 await each.leave()
+            await each.bus.aclose()
 
 
 @asynccontextmanager

@@ -16,13 +16,6 @@ async def brief(message: Message) -> None:
     await asyncio.sleep(0.002)
 
 
-async def load(used: Group) -> None:
-    """Publish until cancelled."""
-    while True:
-        await used.publish(100)
-        await asyncio.sleep(0.03)
-
-
 async def grows(used: Group, name: str, by: int = 200) -> None:
     """Wait until a member has handled so many more messages."""
     target = used.log.count(worker=name) + by
@@ -35,16 +28,14 @@ def test_joins_and_leaves_under_load_repeat_nothing(kafka: str) -> None:
 
     async def scenario() -> None:
         async with group(kafka, partitions=8) as used:
-            loading = asyncio.ensure_future(load(used))
-            first = await used.join("a", brief, order="key", concurrency=8)
-            await grows(used, "a")
-            for name in ("b", "c"):
-                await used.join(name, brief, order="key", concurrency=8)
-                await grows(used, name)
-            await first.leave()
-            await asyncio.gather(grows(used, "b"), grows(used, "c"))
-            loading.cancel()
-            await asyncio.gather(loading, return_exceptions=True)
+            async with used.load():
+                first = await used.join("a", brief, order="key", concurrency=8)
+                await grows(used, "a")
+                for name in ("b", "c"):
+                    await used.join(name, brief, order="key", concurrency=8)
+                    await grows(used, name)
+                await first.leave()
+                await asyncio.gather(grows(used, "b"), grows(used, "c"))
             await used.all_done()
             events = used.log.events
 
@@ -167,19 +158,17 @@ def test_a_member_without_partitions_takes_over_when_one_leaves(kafka: str) -> N
             members = {
                 name: await used.join(name, brief, options=options, order="key") for name in ("a", "b", "c")
             }
-            loading = asyncio.ensure_future(load(used))
-            clock = asyncio.get_running_loop()
-            await until(lambda: used.log.count() > 0, "messages are handled")
-            since = clock.time()
-            await until(lambda: clock.time() > since + 1.5, "the poll interval is over")
-            before = len(used.log.events)
-            await grows(used, used.log.events[-1].worker)
-            busy = {each.worker for each in used.log.events[before:]}
-            await members[min(busy)].leave()
-            (idle,) = members.keys() - busy
-            await grows(used, idle, by=1)
-            loading.cancel()
-            await asyncio.gather(loading, return_exceptions=True)
+            async with used.load():
+                clock = asyncio.get_running_loop()
+                await until(lambda: used.log.count() > 0, "messages are handled")
+                since = clock.time()
+                await until(lambda: clock.time() > since + 1.5, "the poll interval is over")
+                before = len(used.log.events)
+                await grows(used, used.log.events[-1].worker)
+                busy = {each.worker for each in used.log.events[before:]}
+                await members[min(busy)].leave()
+                (idle,) = members.keys() - busy
+                await grows(used, idle, by=1)
             await used.all_done()
 
             assert len(busy) == 2
@@ -227,20 +216,17 @@ def test_of_two_members_with_one_instance_id_one_is_told_and_the_other_goes_on(
     """It stops with an error that names the id, after a few changes of hand, and everything is handled."""
     options = {**QUICK, "group_instance_id": "twin"}
 
-    async def scenario() -> set[str]:
+    async def scenario() -> None:
         async with group(kafka) as used:
             twins = [await used.join(name, brief, options=options, order="key") for name in ("a", "b")]
-            loading = asyncio.ensure_future(load(used))
-            await asyncio.wait([each.running for each in twins], return_when=asyncio.FIRST_COMPLETED)
-            (told,) = [each for each in twins if each.running.done()]
-            with pytest.raises(SettingsError, match="group_instance_id='twin'"):
-                await told.leave()
-            loading.cancel()
-            await asyncio.gather(loading, return_exceptions=True)
+            async with used.load():
+                await asyncio.wait([each.running for each in twins], return_when=asyncio.FIRST_COMPLETED)
+                (told,) = [each for each in twins if each.running.done()]
+                with pytest.raises(SettingsError, match="group_instance_id='twin'"):
+                    await told.leave()
             await used.all_done()
             all_handled(used.log.events, used.published)
             commits_are_safe(used.log.events, used.watch.answers, zombies=("a", "b"))
-            return {each.worker for each in used.log.events}
 
     caplog.set_level("WARNING", logger="partita.consumer")
 

@@ -1,12 +1,13 @@
 """What a worker writes to its log: one line a record, and no flood while a broker is away."""
 
+import errno
 import io
 import json
 import logging
 
 import pytest
 
-from partita_worker.logs import JsonFormatter, OnceInAWhile, TextFormatter
+from partita_worker.logs import JsonFormatter, Lines, OnceInAWhile, TextFormatter
 
 
 def record(name: str, text: str, *values: object, at: float = 0.0) -> logging.LogRecord:
@@ -75,3 +76,29 @@ def test_a_record_with_an_exception_is_one_json_object() -> None:
     read = json.loads(stream.getvalue())
     assert (read["event"], read["topic"], read["offset"]) == ("it failed", "t", 3)
     assert read["exception"].endswith("ValueError: a\nb")
+
+
+def test_lines_that_cannot_be_written_are_counted_and_told_by_the_next_one() -> None:
+    """A full disk stops no worker, and the log says that it is not whole."""
+    disk = FullDisk()
+    handler = Lines(disk)
+    handler.setFormatter(TextFormatter())
+
+    for number, full in enumerate([False, True, True, False, False]):
+        disk.full = full
+        handler.handle(logging.LogRecord("shop", logging.INFO, "", 0, "line %d", (number,), None))
+
+    told = [line.partition("shop: ")[2] for line in disk.getvalue().splitlines()]
+    assert told == ["line 0", "line 3 (2 lines before it are late or missing)", "line 4"]
+
+
+class FullDisk(io.StringIO):
+    """A file on a disk that may be full."""
+
+    full = False
+
+    def write(self, text: str) -> int:
+        """Write, if there is room."""
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)

@@ -85,6 +85,35 @@ class OnceInAWhile:
         return True
 
 
+class Lines(logging.StreamHandler[TextIO]):
+    """
+    Writes lines, and goes on when one cannot be written: the disk is full, or the reader has gone. The next
+    one that can be says how many there were.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._failed = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        if not self._failed:
+            super().emit(record)
+            return
+        before, self._failed = self._failed, 0
+        told = f"{text_of(record)} ({before} lines before it are late or missing)"
+        super().emit(logging.makeLogRecord({**vars(record), "msg": told, "args": ()}))
+        if self._failed:
+            self._failed += before
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Count what could not be written; a line that cannot be formatted is a bug, and is shown."""
+        if isinstance(sys.exc_info()[1], OSError):
+            self._failed += 1
+        else:
+            super().handleError(record)
+
+
 def set_up_logging(level: str, form: str, stream: TextIO | None = None) -> None:
     """
     Log to standard error.
@@ -94,7 +123,7 @@ def set_up_logging(level: str, form: str, stream: TextIO | None = None) -> None:
         form: "text" or "json".
         stream: another place to write to.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = Lines(stream or sys.stderr)
     handler.addFilter(OnceInAWhile(5.0))
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

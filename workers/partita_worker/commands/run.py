@@ -54,6 +54,7 @@ def _say_block(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has enough. The work goes on, and its exit code still tells how it went.
+    except OSError:
+        # Whoever read our output has enough, or the disk is full. The work goes on, and its exit code still
+        # tells how it went; what Python holds must go somewhere, or its end would fail and change the code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,134 @@
+"""
+Which tests stand for which fault, by the numbers of the project's fault matrix.
+
+Faults are numbered by what is hit: 27-41 membership of a group, 42-56 the worker process, 57-75 handlers and
+messages, 76-85 topics and data. A row may have several tests: of the decision, of the engine in virtual
+time, and on a real broker. Those that take minutes are commands: `python -m tests.chaos.NAME`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+_MEMBERSHIP = "tests/faults/test_membership.py::test_"
+_PROCESSES = "tests/faults/test_processes.py::test_"
+_HANDLERS = "tests/faults/test_handlers.py::test_"
+_LIMITS = "tests/faults/test_limits.py::test_"
+_DATA = "tests/faults/test_data.py::test_"
+_SIGNALS = "tests/workers/test_signals.py::test_"
+_UNIVERSAL = "tests/contract/test_universal.py::test_"
+_PAYLOADS = "tests/contract/test_payloads.py::test_"
+_FROZEN = f"{_PROCESSES}a_worker_that_was_frozen_moves_no_offset_back"
+_ASKS = f"{_HANDLERS}a_handler_that_asks_for_the_end_gets_it_in_good_order"
+_RAISES = f"{_HANDLERS}whatever_a_handler_raises_costs_its_own_message_only"
+
+ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
+    27: ("a worker joins under load", [
+        f"{_MEMBERSHIP}joins_and_leaves_under_load_repeat_nothing",
+        "tests/backends/kafka/test_assignors.py"
+        "::test_a_join_and_a_leave_in_a_real_group_move_what_they_must_and_no_more",
+    ]),
+    28: ("a worker leaves cleanly", [
+        f"{_MEMBERSHIP}joins_and_leaves_under_load_repeat_nothing",
+        "tests/workers/test_many_workers.py::test_a_worker_that_leaves_by_sigterm_repeats_nothing",
+    ]),
+    29: ("a storm of rebalances", ["tests/chaos/rebalance_storm.py"]),
+    30: ("a partition goes from A to B and back quickly", [
+        f"{_MEMBERSHIP}a_late_completion_of_a_former_owner_moves_nothing",
+        "tests/actors/test_order.py::test_what_ends_after_its_lease_counts_for_nothing",
+    ]),
+    31: ("a worker is frozen for longer than its session", [_FROZEN]),
+    32: ("frozen, and its successor commits and leaves", [_FROZEN]),
+    33: ("the event loop is blocked for longer than a session", [
+        f"{_PROCESSES}a_handler_that_blocks_the_loop_is_named_and_its_worker_rejoins",
+        "tests/actors/test_watchdog.py::test_names_the_line_that_blocks_and_its_handler",
+    ]),
+    34: ("a handler outlasts the rebalance", [
+        f"{_MEMBERSHIP}a_drain_is_cut_at_its_deadline_and_the_member_stays",
+    ]),
+    35: ("the revocation raises or hangs", [
+        f"{_MEMBERSHIP}a_revocation_in_trouble_does_not_hold_up_the_group",
+    ]),
+    37: ("more workers than partitions", [
+        f"{_MEMBERSHIP}a_member_without_partitions_takes_over_when_one_leaves",
+    ]),
+    39: ("a static member restarts within its session", [
+        f"{_MEMBERSHIP}a_static_member_that_restarts_quickly_disturbs_nobody",
+    ]),
+    40: ("two workers with one instance id", [
+        f"{_MEMBERSHIP}of_two_members_with_one_instance_id_one_is_told_and_the_other_goes_on",
+        "tests/backends/kafka/test_rivals.py::test_three_assignments_that_are_lost_too_soon_mean_a_rival",
+    ]),
+    42: ("a worker is killed", [
+        f"{_PROCESSES}after_kill_9_only_what_was_open_or_not_committed_repeats",
+        "tests/workers/test_many_workers.py::test_after_kill_9_a_second_worker_handles_everything",
+    ]),
+    43: ("workers are killed again and again", ["tests/chaos/kill_loop.py"]),
+    44: ("SIGTERM under load", [
+        f"{_PROCESSES}a_rolling_restart_under_load_repeats_nothing",
+        "tests/workers/test_many_workers.py::test_a_worker_that_leaves_by_sigterm_repeats_nothing",
+    ]),
+    45: ("SIGTERM while a handler hangs", [
+        f"{_PROCESSES}a_hung_handler_ends_with_5_and_its_message_goes_to_the_next_worker",
+        f"{_SIGNALS}a_handler_that_does_not_end_is_left_at_the_deadline_with_5",
+    ]),
+    46: ("a second signal", [
+        f"{_SIGNALS}the_second_signal_ends_at_once",
+        f"{_SIGNALS}a_second_signal_commits_nothing_more",
+    ]),
+    52: ("no descriptors", [f"{_LIMITS}without_descriptors_calls_fail_and_go_on_when_there_are_some"]),
+    53: ("little memory", [f"{_LIMITS}within_little_memory_what_is_in_flight_is_bounded"]),
+    54: ("the log's disk is full, or its pipe closed", [
+        f"{_LIMITS}a_worker_whose_log_is_on_a_full_disk_does_its_work",
+        "tests/workers/test_logs.py"
+        "::test_lines_that_cannot_be_written_are_counted_and_told_by_the_next_one",
+        "tests/workers/test_run.py"
+        "::test_a_worker_without_standard_streams_does_its_work_and_tells_by_its_code",
+    ]),
+    55: ("the wall clock jumps", [f"{_LIMITS}a_clock_that_jumps_by_hours_disturbs_nothing"]),
+    57: ("a handler raises", [
+        _RAISES,
+        f"{_UNIVERSAL}a_message_whose_handler_failed_comes_again",
+        "tests/contract/test_engine.py"
+        "::test_a_message_without_attempts_left_stands_in_the_dead_letter_topic",
+    ]),
+    58: ("a handler raises what is no Exception", [
+        _RAISES,
+        _ASKS,
+        "tests/actors/test_outcomes.py::test_whatever_a_handler_raises_is_the_outcome_of_its_message",
+    ]),
+    59: ("a handler raises a group of errors", [
+        _RAISES, "tests/core/test_retries.py::test_only_what_is_worth_it_is_tried_again",
+    ]),
+    60: ("a handler raises CancelledError, or swallows it", [
+        _RAISES,
+        "tests/actors/test_attack.py::test_a_handler_that_swallows_the_cancellation_is_the_last",
+        "tests/actors/test_outcomes.py::test_a_handler_that_cancelled_its_own_task_does_not_stop_its_partition",
+    ]),
+    61: ("a handler hangs", [
+        f"{_HANDLERS}a_message_that_hangs_is_given_up_at_its_time_out_and_others_flow",
+        "tests/test_wiring.py::test_a_thread_that_hangs_does_not_hold_up_the_end",
+    ]),
+    63: ("a value that cannot be decoded", [
+        f"{_HANDLERS}what_cannot_be_decoded_is_a_dead_letter_without_another_attempt",
+    ]),
+    69: ("null keys, null values, empty values", [
+        f"{_PAYLOADS}a_null_value_is_not_an_empty_one",
+        f"{_PAYLOADS}keys_arrive_as_bytes_and_choose_the_partition",
+        "tests/actors/test_order.py::test_messages_without_a_key_wait_for_no_other",
+    ]),
+    71: ("a message comes twice", [
+        f"{_HANDLERS}a_replayed_partition_has_its_effects_once",
+        "tests/middleware/test_routes.py::test_a_message_that_was_published_twice_is_handled_once",
+    ]),
+    73: ("a storm of retries", [f"{_HANDLERS}a_storm_of_retries_is_bounded_and_ends"]),
+    74: ("one hot key", [f"{_HANDLERS}other_keys_flow_beside_a_hot_one_and_the_reading_is_bounded"]),
+    75: ("one message hangs and all others finish", [
+        f"{_HANDLERS}a_message_that_hangs_stops_its_partition_at_the_span_and_frees_it",
+        "tests/contract/test_engine.py::test_what_finished_above_a_hanging_message_is_not_repeated",
+    ]),
+    81: ("offsets without messages", [
+        f"{_DATA}offsets_that_hold_no_message_are_read_past",
+        "tests/actors/test_partition.py::test_gaps_at_the_end_of_a_fetch_are_read_past",
+        "tests/chaos/compaction.py",
+    ]),
+    83: ("times that are none", [f"{_DATA}times_before_1970_and_after_our_days_are_a_message_s_own"]),
+}  # fmt: skip
