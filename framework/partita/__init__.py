@@ -14,6 +14,7 @@ from partita.core.errors import (
     Unroutable,
 )
 from partita.core.health import Health, Parked, Part
+from partita.core.process_flow import FlowLimits
 from partita.core.replays import ReplayOptions, ReplaySummary
 from partita.core.retries import Retry
 from partita.core.settings import RouteOptions
@@ -31,6 +32,7 @@ __all__ = [
     "DecodeError",
     "Delivery",
     "EventBus",
+    "FlowLimits",
     "Health",
     "Message",
     "MessageTooLarge",

@@ -13,6 +13,7 @@ import anyio
 
 from partita.core.health import Health
 from partita.core.ports import Backend, RecordReader
+from partita.core.process_flow import DEFAULT_LIMITS, FlowLimits
 from partita.core.routes import Source
 from partita.core.settings import RouteOptions, check_topic_name
 from partita.probe import BrokerProbe
@@ -32,12 +33,13 @@ class EventBus(Publishing):
 
     Args:
         backend: the code for the broker.
+        limits: how much of what it reads may be in hand at once.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, limits: FlowLimits = DEFAULT_LIMITS) -> None:
         super().__init__(backend)
         self._probe = BrokerProbe(backend)
-        self._running = Running(backend)
+        self._running = Running(backend, limits)
 
     @property
     def system(self) -> str:

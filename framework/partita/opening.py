@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 from partita.bus import EventBus
 from partita.core.errors import SettingsError
 from partita.core.ports import Backend
+from partita.core.process_flow import DEFAULT_LIMITS, FlowLimits
 from partita.core.settings import nearest
 
 # A table, not a name made from the scheme: an address must never choose what is imported.
@@ -27,20 +28,21 @@ class BackendModule(Protocol):
         ...
 
 
-def open_bus(url: str = "memory://") -> EventBus:
+def open_bus(url: str = "memory://", *, limits: FlowLimits = DEFAULT_LIMITS) -> EventBus:
     """
     A bus on the broker at *url*, connected when it is entered with `async with`.
 
     Args:
         url: `memory://`, `kafka://HOST:PORT[,HOST:PORT]` or `nats://HOST:PORT`; options of the client
             follow in the query under the client's own names.
+        limits: how much of what the bus reads may be in hand at once in this process.
 
     Raises:
         SettingsError: the scheme or an option is unknown, or a value cannot be used.
     """
     address, options = split_address(url)
     module = cast("BackendModule", import_module(SCHEMES[address.partition("://")[0]]))  # by the table
-    return EventBus(module.open_backend(address, options))
+    return EventBus(module.open_backend(address, options), limits)
 
 
 def split_address(url: str) -> tuple[str, Mapping[str, str]]:

@@ -10,6 +10,7 @@ from partita.actors.watchdog import Watchdog
 from partita.core.errors import SettingsError
 from partita.core.health import Part
 from partita.core.ports import Backend
+from partita.core.process_flow import FlowLimits, ProcessFlow
 from partita.retention import check_retention
 from partita.router import Route
 from partita.subscription import Subscription
@@ -63,10 +64,11 @@ class Running:
 
     Args:
         backend: where messages come from.
+        limits: how much of them may be in hand at once.
     """
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, limits: FlowLimits) -> None:
+        self._backend, self._flow = backend, ProcessFlow(limits)
         self._subscriptions: list[Subscription] = []
         self._watchdog = Watchdog()
 
@@ -102,7 +104,7 @@ class Running:
         """
         drain_seconds = options.drain_seconds(self._backend.rebalance_timeout)
         plans = await self.plan(wiring, routes, states, options.group)
-        subscription = Subscription(self._backend, plans, drain_seconds)
+        subscription = Subscription(self._backend, plans, drain_seconds, self._flow)
         await subscription.start()
         self._subscriptions.append(subscription)
         for route in routes:

@@ -12,6 +12,7 @@ from partita.actors.supervisor import Supervisor
 from partita.core.errors import PartitaError
 from partita.core.health import Parked, Part
 from partita.core.ports import Backend
+from partita.core.process_flow import ProcessFlow
 from partita.core.restarts import FailureKind, Supervision
 from partita.wiring import GroupPlan
 
@@ -48,14 +49,17 @@ class Subscription:
         backend: where messages come from.
         plans: one per group.
         drain_timeout: seconds that messages in hand get when it stops.
+        flow: what all partitions of the bus have in hand.
     """
 
-    def __init__(self, backend: Backend, plans: Sequence[GroupPlan], drain_timeout: float) -> None:
+    def __init__(
+        self, backend: Backend, plans: Sequence[GroupPlan], drain_timeout: float, flow: ProcessFlow
+    ) -> None:
         self._backend = backend
         self._supervisor = Supervisor("bus", Supervision(), self._judge)
         self.consumers = [
             Consumer(
-                ConsumerSettings(plan.membership, plan.workers, drain_timeout, leases=plan.leases),
+                ConsumerSettings(plan.membership, plan.workers, drain_timeout, leases=plan.leases, flow=flow),
                 backend.subscription,
                 plan.routes,
                 self._stop_requested,

@@ -8,6 +8,7 @@ from partita.actors.partition import Partition
 from partita.actors.routes import BoundRoute, TopicRoutes
 from partita.backends.memory.records import MemoryReader, MemoryRecord
 from partita.core.ports import AssignmentListener, Commit, Fetch, Headers, Membership, TopicPartition
+from partita.core.process_flow import ProcessFlow
 from partita.core.retries import Retry
 
 READER = MemoryReader()
@@ -34,6 +35,8 @@ class ScriptedBroker:
         self.metadata: dict[TopicPartition, str] = {}
         self.committed_errors: list[Exception] = []
         self.begun: list[Mapping[TopicPartition, Commit]] = []
+        self.flow = ProcessFlow()
+        self.fetches_per_poll: int | None = None
         self.skipped: dict[TopicPartition, int] = {}
         self.begin_errors: list[Exception] = []
         self.asked: list[Collection[TopicPartition]] = []
@@ -107,7 +110,8 @@ class ScriptedSubscription:
         return fetches
 
     def _open(self, closed: Collection[TopicPartition]) -> list[Fetch]:
-        return [each for each in self._fetches if each.partition not in closed]
+        found = [each for each in self._fetches if each.partition not in closed]
+        return found[: self.broker.fetches_per_poll]
 
     async def commit(self, commits: Mapping[TopicPartition, Commit]) -> Mapping[TopicPartition, Exception]:
         """Store what the script does not refuse."""
@@ -212,7 +216,12 @@ class RunningConsumer:
         self.stop_requests: list[BaseException] = []
         self.routes = routes_to(handler, retry=retry, kind=kind, concurrency=concurrency, order=order)
         self.consumer = Consumer(
-            ConsumerSettings(Membership("billing", frozenset({"orders"})), concurrency, drain_timeout),
+            ConsumerSettings(
+                Membership("billing", frozenset({"orders"})),
+                concurrency,
+                drain_timeout,
+                flow=broker.flow,
+            ),
             broker.subscribe,
             lambda topic: self.routes,
             self.stop_requests.append,

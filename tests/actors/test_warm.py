@@ -200,7 +200,7 @@ def test_a_refused_beginning_costs_nothing_of_what_was_in_hand() -> None:
 
 
 def test_a_partition_that_went_again_before_it_began_skips_nothing_under_its_next_lease() -> None:
-    """The broker's answer was for the lease before: the next one reads from the commit, so nothing is lost."""
+    """The broker's answer was for the lease before: the next one reads from the commit, and loses nothing."""
     broker, worker = ScriptedBroker(AT), Worker(ValueError("no"))
 
     async def scenario() -> None:

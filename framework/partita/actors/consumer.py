@@ -6,6 +6,7 @@ the client is in trouble the poller fails, and with it this whole actor: the bus
 it again with a new client. A client is rebuilt, never repaired.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 
@@ -18,12 +19,13 @@ from partita.actors.poller import Poller
 from partita.actors.pump import Pump
 from partita.actors.routes import TopicRoutes
 from partita.actors.supervisor import Supervisor
-from partita.actors.warm import Unhandled, WarmStore
+from partita.actors.warm import WarmStore
 from partita.core.commits import CommitPolicy
 from partita.core.flow import FlowGate
 from partita.core.health import Parked, Part, describe
 from partita.core.leases import Lease, Leases
 from partita.core.ports import Membership, Subscription, TopicPartition
+from partita.core.process_flow import ProcessFlow
 from partita.core.restarts import FailureKind, Supervision
 
 # A gate that opens again does not wake a poll that is under way for the other partitions.
@@ -42,6 +44,7 @@ class ConsumerSettings:
         drain_timeout: seconds that messages in hand get when a partition goes away.
         policy: when offsets are committed.
         leases: where it notes the partitions that it has.
+        flow: what all partitions of the process have in hand.
     """
 
     membership: Membership
@@ -49,6 +52,7 @@ class ConsumerSettings:
     drain_timeout: float = 30.0
     policy: CommitPolicy = CommitPolicy()
     leases: Leases = attrs.field(factory=Leases)
+    flow: ProcessFlow = attrs.field(factory=ProcessFlow)
 
 
 class Consumer:
@@ -81,7 +85,7 @@ class Consumer:
         self._subscribe = subscribe
         self._routes = routes
         self._on_stop_request = on_stop_request
-        self._warm = WarmStore()
+        self._warm = WarmStore(most_bytes=settings.flow.limits.bytes // 2)
         self._handled_before = self._failed_before = 0
         self._trouble: tuple[str, float] | None = None
         self._draining = False
@@ -129,12 +133,13 @@ class Consumer:
         """
         subscription = self._subscription = self._subscribe(self.settings.membership)
         self._committer = Committer(subscription, self.partitions.values, self.settings.policy)
-        self._poller = Poller(subscription, self.partitions, self._committer)
+        self._poller = Poller(subscription, self.partitions, self._committer, self.settings.flow)
         self._pump = Pump(self.settings.workers, self)
         self._supervisor = Supervisor(f"consumer {self.name}", Supervision(), _judge_child)
         self._supervisor.add("pump", self._pump.run)
         self._supervisor.add("poller", self._poller.run)
         self._supervisor.add("committer", self._committer.run)
+        self.settings.flow.on_room.append(self._room)
         try:
             await subscription.start(self)
             self.joined, self._trouble = True, None
@@ -147,6 +152,7 @@ class Consumer:
             self.joined = False
             self.lost(list(self.partitions))
             self._warm.clear()
+            self.settings.flow.on_room.remove(self._room)
             # The group still counts this member and its sockets are open: leaving is finished even
             # when this task is cancelled, within a deadline.
             with anyio.move_on_after(CLOSE_SECONDS, shield=True):
@@ -171,8 +177,9 @@ class Consumer:
             return
         if at in self.partitions:
             self.lost([at])  # a second assignment without a revocation in between: the first one is over
-        lease = Lease(at)
-        partition = self.partitions[at] = Partition(lease, routes, FlowGate(), self._pump)
+        flow = self.settings.flow
+        lease, gate = Lease(at), FlowGate.of(flow.limits, flow)
+        partition = self.partitions[at] = Partition(lease, routes, gate, self._pump)
         self.settings.leases.hold(lease)
         if (unhandled := self._warm.take(at)) is not None and self._poller is not None:
             self._poller.returned(partition, unhandled)
@@ -182,8 +189,10 @@ class Consumer:
         going = [self.partitions[at] for at in partitions if at in self.partitions]
         if not going:
             return
+        assert self._committer is not None  # there are partitions, so there is a committer
         await self._settle(going)
-        self._keep_warm(going)
+        # A rebalance often gives back what it takes.
+        self._warm.keep_all(going, self._committer.stored)
         self._drop(going)
         _log.info("%s: revoked %s", self.name, _listed(partitions))
 
@@ -193,15 +202,6 @@ class Consumer:
         self._drop(going)
         if going:
             _log.warning("%s: lost %s", self.name, _listed(partitions))
-
-    def _keep_warm(self, going: Collection[Partition]) -> None:
-        """A rebalance often gives back what it takes: keep for a while what was read and not handled."""
-        assert self._committer is not None  # there are partitions, so there is a committer
-        for partition in going:
-            commit = self._committer.stored(partition) if partition.lease.may_commit else None
-            if commit is not None and (fetches := partition.left()):
-                size, finished = partition.gate.held, partition.finished_above()
-                self._warm.keep(partition.name, Unhandled(commit, finished, fetches, size))
 
     async def _settle(self, going: Collection[Partition]) -> None:
         """Drain and commit; what does not end within the deadline is left unfinished."""
@@ -251,7 +251,7 @@ class Consumer:
         return self._calm() and not any(n for at, n in unread.items() if at not in stuck)
 
     def _calm(self) -> bool:
-        assert self._poller is not None  # there is a subscription, so there is a poller
+        assert self._poller is not None  # there is a subscription
         return not self._poller.holding and all(each.calm for each in self.partitions.values())
 
     def finished(self, count: int) -> None:
@@ -263,6 +263,12 @@ class Consumer:
         """A pump has nothing left to do."""
         assert self._committer is not None  # set before a pump starts
         self._committer.idle()
+
+    def _room(self) -> None:
+        """The process has room for unfinished messages; told in the middle of somebody's counting."""
+        assert self._pump is not None  # there was a start
+        for partition in self.partitions.values():
+            asyncio.get_running_loop().call_soon(self._pump.ready, partition)
 
     def late(self) -> None:
         """A handler returned when its partition was not ours any more."""

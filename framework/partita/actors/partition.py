@@ -192,6 +192,7 @@ class Partition:
         if over and self._fetch is not None:
             self.ledger.read_to(self._fetch.end_offset)
             self.gate.release(self._fetch.size_bytes)
+            self.gate.report(len(self.open))
             self._charge()
             if self._fetch.end_offset >= self._finished_before.end:
                 self._finished_before = Finished()
@@ -255,6 +256,7 @@ class Partition:
     def end(self) -> None:
         """The lease is over: nothing counts any more."""
         self.lease.end()
+        self.gate.leave()
         self._end_waits()
         self.drained.set()
 

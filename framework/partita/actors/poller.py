@@ -16,6 +16,7 @@ from partita.actors.partition import Partition
 from partita.actors.warm import Unhandled
 from partita.core.offset_map import OffsetMap
 from partita.core.ports import Commit, Fetch, Subscription, TopicPartition
+from partita.core.process_flow import ProcessFlow, in_turn
 
 POLL_SECONDS = 0.25
 GATED_SECONDS = 0.01
@@ -32,6 +33,7 @@ class Poller:
         subscription: where messages come from.
         partitions: the partitions that are owned now.
         committer: stores what a new assignment starts from.
+        flow: what all partitions of the process have in hand.
 
     Attributes:
         holding: whether it has messages in hand that their partitions have not been given yet.
@@ -42,10 +44,11 @@ class Poller:
         subscription: Subscription,
         partitions: Mapping[TopicPartition, Partition],
         committer: Committer,
+        flow: ProcessFlow,
     ) -> None:
         self._subscription = subscription
         self._partitions = partitions
-        self._committer = committer
+        self._committer, self._flow = committer, flow
         self._returned: dict[Partition, Unhandled] = {}
         self._early: list[tuple[Partition, Fetch]] = []
         self.holding = False
@@ -53,6 +56,7 @@ class Poller:
         self._fault: Exception | None = None
         self._closed: frozenset[TopicPartition] = frozenset()
         self._wait = POLL_SECONDS
+        self._in_turn: TopicPartition | None = None
 
     def fail(self, error: Exception) -> None:
         """Raise *error* at the next turn: the client's callback, where it arose, must not see it."""
@@ -73,13 +77,24 @@ class Poller:
         while True:
             if self._fault is not None:
                 raise self._fault
-            # What came for a partition that could not begin yet waits here, and more is not asked for.
-            early = {owner.name for owner, _ in self._early}
-            closed = frozenset(at for at, each in self._partitions.items() if each.gate.closed or at in early)
+            if self._flow.looks_full:
+                for each in self._partitions.values():
+                    each.gate.report(len(each.open))
+            closed = self._closed_now()
             fetches = await self._subscription.poll(closed, self._patience(closed))
             self.holding = bool(fetches or self._early)
             await self._hand_out(fetches)
             self.holding = bool(self._early)
+
+    def _closed_now(self) -> frozenset[TopicPartition]:
+        """The partitions of which nothing is to be read now."""
+        # What came for a partition that could not begin yet waits here, and more is not asked for.
+        early = {owner.name for owner, _ in self._early}
+        if not self._flow.closed:
+            return frozenset(at for at, each in self._partitions.items() if each.gate.closed or at in early)
+        busy = {at: at in early or each.gate.held > 0 for at, each in self._partitions.items()}
+        self._in_turn = in_turn(busy, self._in_turn)
+        return frozenset(at for at, holds in busy.items() if holds or at != self._in_turn)
 
     async def _hand_out(self, fetches: Sequence[Fetch]) -> None:
         # Looked up before anything is waited for: what was read under one lease is not for the next.
@@ -161,6 +176,8 @@ class Poller:
         """
         self._wait = GATED_SECONDS if closed != self._closed else min(self._wait * 2, POLL_SECONDS)
         self._closed = closed
+        if self._flow.full:
+            return GATED_SECONDS
         return self._wait if closed else POLL_SECONDS
 
 

@@ -7,10 +7,11 @@ that this member made last. Otherwise it is thrown away.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
+from partita.actors.partition import Partition
 from partita.core.finished import Finished
 from partita.core.ports import Commit, Fetch, TopicPartition
 
@@ -67,6 +68,19 @@ class WarmStore:
         self._timers[at] = loop.call_later(self._seconds, self.take, at)
         while self.size_bytes > self._most_bytes:
             self.take(next(iter(self._kept)))
+
+    def keep_all(self, going: Iterable[Partition], stored: Callable[[Partition], Commit | None]) -> None:
+        """
+        Partitions go: keep what they have in hand.
+
+        Args:
+            going: drained as far as they could be.
+            stored: the commit of one, if all that it has finished is in it.
+        """
+        for each in going:
+            commit = stored(each) if each.lease.may_commit else None
+            if commit is not None and (fetches := each.left()):
+                self.keep(each.name, Unhandled(commit, each.finished_above(), fetches, each.gate.held))
 
     def take(self, at: TopicPartition) -> Unhandled | None:
         """What a partition had in hand, which is not kept any longer; None: nothing is kept."""
