@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 from tests.actors.scripted import AT, RaisingNotices, RunningConsumer, ScriptedBroker, Worker, routes_to
-from tests.simulated import run, until
+from tests.simulated import pass_time, run, until
 
 from partita import RestartLimitReached
 from partita.actors.partition import Partition
@@ -68,3 +68,28 @@ def test_records_that_cannot_be_read_are_never_committed_unread(order: str) -> N
     assert str(error.__cause__) == "a corrupt batch"
     assert worker.values == [b"1", b"2"]
     assert broker.stored == {AT: 2}
+
+
+@pytest.mark.parametrize("order", ["partition", "key"])
+def test_a_worker_that_is_cancelled_while_it_rests_is_replaced(order: str) -> None:
+    """A timer that a handler left behind may cancel its task later; nothing stands still for that."""
+    broker, handled, workers = ScriptedBroker(AT), list[bytes](), list[asyncio.Task[object]]()
+
+    async def handle(value: bytes) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        workers.append(task)
+        handled.append(value)
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, handle, order=order, concurrency=1):
+            broker.member.feed(AT, b"1")
+            await until(lambda: handled == [b"1"])
+            await pass_time(1)
+            workers[0].cancel()
+            broker.member.feed(AT, b"2")
+            await until(lambda: broker.stored.get(AT) == 2, 10.0)
+
+    run(scenario())
+
+    assert workers[0] is not workers[1]

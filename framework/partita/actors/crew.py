@@ -148,3 +148,8 @@ class Crew:
         self._work.left(worker, error)
         if error is not None and self._crash is not None and not self._crash.done():
             self._crash.set_exception(error)
+        elif error is None and not self.closing:
+            # A timer that a handler left behind has cancelled it between two calls; another takes its place.
+            self._workers.remove(worker)
+            self._idle = [each for each in self._idle if each is not worker]
+            self.follower()
