@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,10 +69,23 @@ class Ports:
     """
 
     node: int
-    direct: int = attrs.field(factory=free_port)
-    controller: int = attrs.field(factory=free_port)
-    behind: int = attrs.field(factory=free_port)
-    front: int = attrs.field(factory=free_port)
+    direct: int
+    controller: int
+    behind: int
+    front: int
+
+
+def _places(nodes: int) -> Sequence[Ports]:
+    """Ports for so many brokers, no two of them the same: chance alone gives some port twice."""
+    free = iter(_different_ports(4 * nodes))
+    return [Ports(node, next(free), next(free), next(free), next(free)) for node in range(1, nodes + 1)]
+
+
+def _different_ports(count: int) -> Collection[int]:
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return found
 
 
 class Storage:
@@ -157,7 +170,7 @@ class KafkaCluster:
     """
 
     def __init__(self, folder: Path, nodes: int = 3, disk: Path | None = None) -> None:
-        places, storage = [Ports(number + 1) for number in range(nodes)], Storage()
+        places, storage = _places(nodes), Storage()
         self.brokers: Mapping[int, Broker] = {
             each.node: Broker(Server(self._kind(each, places, storage, disk), folder, each.direct), each)
             for each in places
@@ -216,10 +229,10 @@ class NatsCluster:
     """
 
     def __init__(self, folder: Path) -> None:
-        cluster, ports = f"c{uuid.uuid4().hex[:8]}", [free_port() for _ in range(3)]
+        cluster, ports = f"c{uuid.uuid4().hex[:8]}", list(_different_ports(6))
         self.servers: Mapping[str, Server] = {
-            f"n{at + 1}": Server(NatsNode(f"n{at + 1}", cluster, port, ports), folder)
-            for at, port in enumerate(ports)
+            f"n{at + 1}": Server(NatsNode(f"n{at + 1}", cluster, port, ports[:3]), folder, ports[at + 3])
+            for at, port in enumerate(ports[:3])
         }
 
     @property

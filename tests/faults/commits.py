@@ -1,6 +1,7 @@
 """What a group has committed, asked of the broker again and again by a client that is not under test."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import attrs
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from partita.core.finished import Finished
@@ -62,9 +64,10 @@ class Watch:
         return self.answers[-1]
 
     async def go_on(self) -> None:
-        """Ask until cancelled."""
+        """Ask until cancelled; a broker that is away, or knows of no group yet, is asked again."""
         while True:
-            await self.look()
+            with contextlib.suppress(KafkaError):
+                await self.look()
             await asyncio.sleep(EVERY)
 
     async def set_back(self, topic: str, partitions: int) -> None:
@@ -87,7 +90,7 @@ class Watch:
 @asynccontextmanager
 async def watching(address: str, group: str) -> AsyncIterator[Watch]:
     """Ask for the commits of *group* as long as the block lasts."""
-    client = AIOKafkaAdminClient(bootstrap_servers=address)
+    client = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=5_000)
     await client.start()  # type: ignore[no-untyped-call]
     watch = Watch(address, client, group)
     task = asyncio.ensure_future(watch.go_on())
