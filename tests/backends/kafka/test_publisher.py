@@ -1,12 +1,14 @@
 """Publishing to a real broker."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidTimestampError, KafkaError
 from tests.backends.kafka.members import Listener, backend, fresh, member, read
 
+from partita.backends.kafka.settings import Deadlines
 from partita.core.errors import Closed, MessageTooLarge, SettingsError, TopicMissing
 from partita.core.ports import Outgoing, Receipt
 
@@ -151,6 +153,32 @@ def test_a_message_too_large_for_its_topic_affects_no_other(kafka: str) -> None:
             assert offsets == list(range(39))
 
     asyncio.run(scenario())
+
+
+def test_a_limit_that_was_raised_is_found_out(kafka: str) -> None:
+    """What the broker said of a topic's limit counts for a while and not for ever: a dead letter that was
+    refused passes at a later attempt."""
+
+    async def scenario() -> None:
+        topic, message = fresh("raised"), Outgoing(b"x" * 6000)
+        await small_topic(kafka, topic, 5000)
+        async with backend(kafka, Deadlines(limit=0.2)) as used:
+            with pytest.raises(MessageTooLarge):
+                await used.publisher.publish(topic, message)
+            await used.delete_topic(topic)
+            await used.create_topic(topic, partitions=1, replication=1)
+
+            async with asyncio.timeout(30):
+                while not isinstance(await outcome(used.publisher.send(topic, message)), Receipt):
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(scenario())
+
+
+async def outcome(sent: Awaitable[Receipt]) -> Receipt | BaseException:
+    """The receipt, or why there is none."""
+    (found,) = await asyncio.gather(sent, return_exceptions=True)
+    return found
 
 
 def test_a_message_that_the_broker_refuses_affects_no_other(kafka: str) -> None:

@@ -15,6 +15,7 @@ from partita.core.errors import MessageTooLarge, SettingsError
 from partita.core.ports import Outgoing, Receipt
 
 _BYTES = (bytes, bytearray, memoryview)
+UNKNOWN = 2**31  # bytes; more than any broker takes
 _CACHED_KEYS = 65_536
 _murmur2: Callable[[bytes], int] = murmur2
 _estimate: Callable[[bytes | None, bytes | None, Any], int] = DefaultRecordBatchBuilder.estimate_size_in_bytes
@@ -183,10 +184,14 @@ class Slots:
 
     topic: str
     batch_bytes: int
-    largest: int = 2**31
+    largest: int = UNKNOWN
     slots: list[Slot] = attrs.field(factory=list)
     _sticky: int = 0
     _keys: dict[bytes, int] = attrs.field(factory=dict)
+
+    def unlearn(self) -> None:
+        """The topic may take larger messages by now: let the broker say."""
+        self.largest = UNKNOWN
 
     def grow(self, partitions: int) -> None:
         """Make room for partitions that were added to the topic."""

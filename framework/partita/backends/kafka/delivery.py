@@ -174,6 +174,8 @@ class BatchSender:
             return
         try:
             self._slots.largest = await self._limit_of(self._topic)
+            # Not for ever: a dead letter that was refused is to pass when somebody has raised the limit.
+            asyncio.get_running_loop().call_later(self._deadlines.limit, self._slots.unlearn)
         except Exception:  # noqa: BLE001 - without the limit the client's own error tells enough
             fail_each(taken, failure)
             return

@@ -92,6 +92,7 @@ class Deadlines:
         request: an answer to a commit or to an admin request.
         delivery: the acknowledgement of a batch, and the time that a message may wait for its turn.
         assignment: the first assignment, or the end of a rebalance.
+        limit: for so long a topic's largest message is taken to be what the broker last said.
     """
 
     start: float = 15.0
@@ -99,6 +100,7 @@ class Deadlines:
     request: float = 10.0
     delivery: float = 60.0
     assignment: float = 60.0
+    limit: float = 30.0
 
 
 @attrs.frozen
