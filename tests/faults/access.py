@@ -1,0 +1,48 @@
+"""Access lists of a Kafka broker, set by requests of our own: no client of ours can."""
+
+import socket
+import struct
+
+from tests.faults.listening import ANSWER_SECONDS
+
+CREATE, DELETE, VERSION = 30, 31, 1
+TOPIC, LITERAL = 2, 3
+ANY, DENY, ALLOW = 1, 2, 3
+WRITE, DESCRIBE = 4, 8
+EVERYBODY = "User:*"
+
+
+def forbid_writing(address: str, topic: str) -> None:
+    """Let nobody write to a topic; it can still be seen."""
+    rules = ((DESCRIBE, ALLOW), (WRITE, DENY))
+    body = struct.pack(">i", len(rules))
+    for operation, permission in rules:
+        place = struct.pack(">b", TOPIC) + _text(topic) + struct.pack(">b", LITERAL)
+        body += place + _text(EVERYBODY) + _text("*") + struct.pack(">bb", operation, permission)
+    answer = _ask(address, CREATE, body)
+    # No throttling, and for each rule no error and an empty text.
+    assert answer == struct.pack(">ii", 0, len(rules)) + struct.pack(">hh", 0, 0) * len(rules), answer
+
+
+def permit_everything(address: str, topic: str) -> None:
+    """Forget every rule about a topic."""
+    nobody = struct.pack(">h", -1)
+    body = struct.pack(">ib", 1, TOPIC) + _text(topic) + struct.pack(">b", LITERAL) + nobody * 2
+    answer = _ask(address, DELETE, body + struct.pack(">bb", ANY, ANY))
+    # No throttling, one filter, and no error of it.
+    assert struct.unpack_from(">iih", answer) == (0, 1, 0), answer
+
+
+def _ask(address: str, api: int, body: bytes) -> bytes:
+    """The answer to a request, without its header."""
+    host, _, port = address.rpartition(":")
+    frame = struct.pack(">hhih", api, VERSION, 1, -1) + body
+    with socket.create_connection((host, int(port)), ANSWER_SECONDS) as connection:
+        connection.sendall(struct.pack(">i", len(frame)) + frame)
+        with connection.makefile("rb") as answer:
+            size, _ = struct.unpack(">ii", answer.read(8))
+            return answer.read(size - 4)
+
+
+def _text(value: str) -> bytes:
+    return struct.pack(">h", len(value)) + value.encode()
