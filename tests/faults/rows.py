@@ -1,9 +1,10 @@
 """
 Which tests stand for which fault, by the numbers of the project's fault matrix.
 
-Faults are numbered by what is hit: 27-41 membership of a group, 42-56 the worker process, 57-75 handlers and
-messages, 76-85 topics and data. A row may have several tests: of the decision, of the engine in virtual
-time, and on a real broker. Those that take minutes are commands: `python -m tests.chaos.NAME`.
+Faults are numbered by what is hit: 1-16 brokers, 17-26 the network, 27-41 membership of a group, 42-56 the
+worker process, 57-75 handlers and messages, 76-85 topics and data, 100-113 NATS. A row may have several
+tests: of the decision, of the engine in virtual time, and on a real broker. Those that take minutes are
+commands: `python -m tests.chaos.NAME`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,9 @@ _MEMBERSHIP = "tests/faults/test_membership.py::test_"
 _PROCESSES = "tests/faults/test_processes.py::test_"
 _HANDLERS = "tests/faults/test_handlers.py::test_"
 _LIMITS = "tests/faults/test_limits.py::test_"
+_COMMITS = "tests/faults/test_commit_answers.py::test_"
+_LETTERS = "tests/faults/test_dead_letter_topics.py::test_"
+_HOLES = "tests/faults/test_holes.py::test_"
 _DATA = "tests/faults/test_data.py::test_"
 _SIGNALS = "tests/workers/test_signals.py::test_"
 _UNIVERSAL = "tests/contract/test_universal.py::test_"
@@ -21,6 +25,7 @@ _ASKS = f"{_HANDLERS}a_handler_that_asks_for_the_end_gets_it_in_good_order"
 _RAISES = f"{_HANDLERS}whatever_a_handler_raises_costs_its_own_message_only"
 
 ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
+    19: ("answers do not come back", [f"{_COMMITS}a_commit_without_an_answer_is_made_again"]),
     27: ("a worker joins under load", [
         f"{_MEMBERSHIP}joins_and_leaves_under_load_repeat_nothing",
         "tests/backends/kafka/test_assignors.py"
@@ -46,6 +51,10 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     ]),
     35: ("the revocation raises or hangs", [
         f"{_MEMBERSHIP}a_revocation_in_trouble_does_not_hold_up_the_group",
+    ]),
+    36: ("a commit is refused", [
+        f"{_COMMITS}a_commit_during_a_rebalance_is_made_after_it_and_nothing_repeats",
+        f"{_COMMITS}a_commit_of_a_member_that_is_none_any_more_is_dropped_and_the_member_joins_again",
     ]),
     37: ("more workers than partitions", [
         f"{_MEMBERSHIP}a_member_without_partitions_takes_over_when_one_leaves",
@@ -119,6 +128,10 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         f"{_HANDLERS}a_replayed_partition_has_its_effects_once",
         "tests/middleware/test_routes.py::test_a_message_that_was_published_twice_is_handled_once",
     ]),
+    72: ("a dead-letter topic that cannot be used", [
+        f"{_LETTERS}a_missing_dead_letter_topic_parks_the_key_until_it_is_there",
+        f"{_LETTERS}a_dead_letter_topic_that_takes_nothing_parks_its_key_or_partition",
+    ]),
     73: ("a storm of retries", [f"{_HANDLERS}a_storm_of_retries_is_bounded_and_ends"]),
     74: ("one hot key", [f"{_HANDLERS}other_keys_flow_beside_a_hot_one_and_the_reading_is_bounded"]),
     75: ("one message hangs and all others finish", [
@@ -126,9 +139,13 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         "tests/contract/test_engine.py::test_what_finished_above_a_hanging_message_is_not_repeated",
     ]),
     81: ("offsets without messages", [
+        f"{_HOLES}a_compacted_topic_is_handled_and_committed_over_its_holes",
         f"{_DATA}offsets_that_hold_no_message_are_read_past",
         "tests/actors/test_partition.py::test_gaps_at_the_end_of_a_fetch_are_read_past",
         "tests/chaos/compaction.py",
+    ]),
+    82: ("aborted messages, and markers at the end", [
+        f"{_HOLES}aborted_messages_reach_no_handler_and_commits_reach_the_end_past_the_last_marker",
     ]),
     83: ("times that are none", [f"{_DATA}times_before_1970_and_after_our_days_are_a_message_s_own"]),
 }  # fmt: skip
