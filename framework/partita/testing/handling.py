@@ -15,6 +15,7 @@ from partita.handlers import Call
 from partita.message import Message
 from partita.router import Route, Router
 from partita.testing.events import Event
+from partita.testing.process import in_process
 from partita.testing.wire import Wire
 
 SLOWEST_SECONDS = 5.0
@@ -54,9 +55,11 @@ class Beset(Router):
         async def beset(*args: object, **kwargs: object) -> object:
             wire = _HERE.get()
             fails = await self._before(wire)
+            if wire.process.buried:
+                raise asyncio.CancelledError
             result = function(*args, **kwargs)
             if inspect.isawaitable(result):
-                result = await result
+                result = await in_process(result, wire.process)
             if fails:
                 raise self._failure(wire, "after")
             return result

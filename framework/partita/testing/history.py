@@ -79,6 +79,7 @@ class History:
         epochs: by the process that holds it; more than one while a process does not know that it is out.
         stored: what is committed.
         owner: the process that was given the partition last.
+        fence: the last assignment's number, and whose it is.
     """
 
     published: int = 0
@@ -88,6 +89,7 @@ class History:
     epochs: dict[str, Epoch] = attrs.field(factory=dict)
     stored: Covered = attrs.field(factory=Covered)
     owner: str = ""
+    fence: tuple[int, str] = 0, ""
     _begun: dict[int, tuple[int, Hashable]] = attrs.field(factory=dict)
     _floor: int = 0
 

@@ -101,13 +101,10 @@ class Member:
         await asyncio.sleep(2 * latency)
         self.wire.note("trouble ends")
 
-    async def bury(self) -> None:
-        """After the simulation: let its tasks end."""
+    def bury(self) -> None:
+        """After the simulation, with its tasks cancelled: let them end."""
         self.wire.down = True
-        self.process.raise_from_the_dead()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
+        self.process.bury()
 
     def __repr__(self) -> str:
         return f"<Member {self.process!r}>"

@@ -102,6 +102,7 @@ class SimSubscription:
         async def done() -> None:
             await work
 
+        # The group would be left half joined; what the broker does waits for nobody.
         await asyncio.shield(asyncio.get_running_loop().create_task(done(), context=self._wire.world))
 
     async def poll(self, closed: Collection[TopicPartition], timeout: float) -> Sequence[Fetch]:
@@ -122,11 +123,16 @@ class SimSubscription:
         self, starts: Mapping[TopicPartition, Commit]
     ) -> Mapping[TopicPartition, int | Exception]:
         """Store where assignments start, or fail."""
-        return await self._request(starts, self._inner.begin)
+        answers = await self._request(starts, self._inner.begin)
+        for at, answer in answers.items():
+            if not isinstance(answer, Exception):
+                self._wire.note("fenced", at, answer)
+        return answers
 
     async def _request(self, commits: Mapping[TopicPartition, Commit], store: Store[A]) -> Answers[A]:
         for at, each in commits.items():
             self._wire.note("commit sent", at, each.offset, each.metadata)
+        # The request is on its way, or stored and unanswered; it goes on within the time of an answer.
         return await asyncio.shield(self._wire.process.spawn(self._store(commits, store)))
 
     async def _store(self, commits: Mapping[TopicPartition, Commit], store: Store[A]) -> Answers[A]:

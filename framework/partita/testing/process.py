@@ -7,8 +7,9 @@ asks the process of each before it runs.
 
 import asyncio
 import contextvars
+import types
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import TypeVar, TypeVarTuple
 
 from partita.testing.loop import SimLoop
@@ -17,6 +18,9 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _CURRENT: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("process", default=None)
+
+# What the handlers of dead processes were at. It is kept for good: Python would run every `finally` in it.
+_ABANDONED: list[object] = []
 
 
 class Process:
@@ -30,7 +34,7 @@ class Process:
     def __init__(self, name: str) -> None:
         self.name = name
         self.runs = True
-        self.dead = False
+        self.dead = self.buried = False
         self.context = contextvars.copy_context()
         self.context.run(_CURRENT.set, self)
         self._held: deque[Callable[[], object]] = deque()
@@ -64,9 +68,9 @@ class Process:
         """Stop for good, likewise; nothing is cleaned up."""
         self.dead, self.runs = True, False
 
-    def raise_from_the_dead(self) -> None:
-        """After the simulation: let its tasks end, which Python insists on."""
-        self.dead = False
+    def bury(self) -> None:
+        """After the simulation, with its tasks cancelled: let them end, which Python insists on."""
+        self.dead, self.buried = False, True
         self.thaw()
 
     def __repr__(self) -> str:
@@ -107,5 +111,27 @@ class ProcessLoop(SimLoop):
     def _due(self, process: Process, callback: Callable[[*Ts], object], args: tuple[*Ts]) -> None:
         if process.runs:
             callback(*args)
-        else:
+        elif not process.dead:
             self.call_soon(callback, *args)
+
+
+@types.coroutine
+def in_process(work: Awaitable[T], process: Process) -> Generator[object, None, T]:
+    """*work* of a handler; when its process has died it does not go on, and not even its `finally` runs."""
+    steps = work.__await__()
+    error: BaseException | None = None
+    while True:
+        try:
+            wanted = next(steps) if error is None else steps.throw(error)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        error = None
+        try:
+            yield wanted
+        # Not ours to handle: it is thrown where the handler waits, unless that is dead.
+        except BaseException as caught:  # noqa: BLE001
+            error = caught
+        if process.buried:
+            _ABANDONED.append(steps)
+            raise asyncio.CancelledError

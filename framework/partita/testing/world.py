@@ -13,8 +13,9 @@ from random import Random
 
 import attrs
 
-from partita.backends.memory import MemoryBroker
+from partita.backends.memory import MemoryBackend, MemoryBroker
 from partita.backends.memory.records import MemoryReader
+from partita.bus import EventBus
 from partita.core.ports import Outgoing, TopicPartition
 from partita.router import Router
 from partita.testing.events import Event, Log
@@ -87,9 +88,25 @@ class World:
         self.note("fault", process, fault)
 
     async def run(self, messages: Mapping[str, Sequence[Outgoing]]) -> None:
-        """Let it happen, and stop everything in the end."""
+        """
+        Let it happen, and stop everything in the end.
+
+        Raises:
+            RouteError: the router cannot be served.
+        """
+        try:
+            await self._run(messages)
+        finally:
+            # Processes may be dead, frozen or in mid-work, also when the loop has given up: their tasks would
+            # stay behind. Bounded, since no handler goes on.
+            self.log.close()
+            await self._bury()
+
+    async def _run(self, messages: Mapping[str, Sequence[Outgoing]]) -> None:
         for topic in messages:
             self.broker.ensure(topic)
+        async with EventBus(MemoryBackend(self.broker, "memory://")) as bus:
+            await bus.check(self.beset, group=self.plan.group)
         for _ in range(self.plan.members):
             self.start()
         feeding = self.loop.create_task(self._feed(messages))
@@ -100,8 +117,6 @@ class World:
         await self._stop_all()
         self.oracle.conclude()
         self.seconds = self.loop.time()
-        self.log.close()
-        await asyncio.gather(*[member.bury() for member in self.fallen])
 
     def start(self) -> Member:
         """One process more."""
@@ -160,13 +175,25 @@ class World:
 
     async def _settled(self) -> None:
         deadline = self.loop.time() + HEAL_SECONDS
-        while any(self.oracle.unsettled()) and self.loop.time() < deadline:  # noqa: ASYNC110 - it has no event
+        while any(self.oracle.unsettled()) and self.loop.time() < deadline:
+            if self.oracle.violations:
+                return
             await asyncio.sleep(0.1)
         self.oracle.settle()
 
     async def _stop_all(self) -> None:
         for member in list(self.members):
             await self.stop(member)
+
+    async def _bury(self) -> None:
+        """Let what the dead have left behind end, by a cancellation that no handler sees."""
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        for member in [*self.fallen, *self.members]:
+            member.bury()
+        if left:
+            await asyncio.wait(left)
 
     async def stop(self, member: Member) -> None:
         """Stop a process in good order."""
