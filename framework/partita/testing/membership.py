@@ -130,10 +130,17 @@ class SimSubscription:
         return answers
 
     async def _request(self, commits: Mapping[TopicPartition, Commit], store: Store[A]) -> Answers[A]:
+        generation = self._inner.generation
         for at, each in commits.items():
             self._wire.note("commit sent", at, each.offset, each.metadata)
+
+        async def store_in_time(sent: Mapping[TopicPartition, Commit]) -> Answers[A]:
+            if self._inner.generation != generation:
+                raise ConnectionError("simulated: the group has moved on")
+            return await store(sent)
+
         # The request is on its way, or stored and unanswered; it goes on within the time of an answer.
-        return await asyncio.shield(self._wire.process.spawn(self._store(commits, store)))
+        return await asyncio.shield(self._wire.process.spawn(self._store(commits, store_in_time)))
 
     async def _store(self, commits: Mapping[TopicPartition, Commit], store: Store[A]) -> Answers[A]:
         """What has been sent goes on whatever becomes of who waits for it."""

@@ -19,6 +19,9 @@ class MemorySubscription:
     Args:
         broker: where the topics are; a topic of the membership comes into being with it.
         membership: what it reads.
+
+    Attributes:
+        generation: of the group, when it dealt out what this member has.
     """
 
     def __init__(self, broker: MemoryBroker, membership: Membership) -> None:
@@ -27,7 +30,7 @@ class MemorySubscription:
         self._broker = broker
         self._group = broker.group(membership.group)
         self._positions: dict[TopicPartition, int] = {}
-        self._generation = 0
+        self.generation = 0
         self._news = asyncio.Event()
         self._closed = False
 
@@ -40,7 +43,7 @@ class MemorySubscription:
 
     def give(self, partitions: Sequence[TopicPartition], generation: int) -> None:
         """These are ours from now on, read from what the group has committed."""
-        self._generation = generation
+        self.generation = generation
         for partition in partitions:
             self._positions[partition] = self._beginning(partition)
             self._broker.watch(partition, self._news.set)
@@ -93,7 +96,7 @@ class MemorySubscription:
 
     async def commit(self, commits: Mapping[TopicPartition, Commit]) -> Mapping[TopicPartition, Exception]:
         """Store all or none; refused once the group has moved on."""
-        if self._group.commit(self, self._generation, commits):
+        if self._group.commit(self, self.generation, commits):
             return {}
         error = Closed(f"{self._group.name} has moved on to generation {self._group.generation}")
         return dict.fromkeys(commits, error)
@@ -107,7 +110,7 @@ class MemorySubscription:
         self, starts: Mapping[TopicPartition, Commit]
     ) -> Mapping[TopicPartition, int | Exception]:
         """Commit where the assignments start; the fence is the group's generation."""
-        generation = self._generation
+        generation = self.generation
         refused = await self.commit(starts)
         return {at: refused.get(at, generation) for at in starts}
 
