@@ -40,6 +40,11 @@ class Server:
         """Its process, while it is up."""
         return self._state.pid
 
+    @property
+    def is_up(self) -> bool:
+        """Whether its process runs."""
+        return self._broker.state is not None
+
     def start(self) -> None:
         """Start it, with the data it has, and wait until it answers."""
         self._broker.start()

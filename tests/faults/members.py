@@ -146,11 +146,13 @@ class Group:
 
 
 @asynccontextmanager
-async def group(address: str, partitions: int = 4, folder: Path | None = None) -> AsyncIterator[Group]:
+async def group(
+    address: str, partitions: int = 4, folder: Path | None = None, *, replication: int = 1
+) -> AsyncIterator[Group]:
     """A new topic and group; at the end whoever is still a member leaves."""
     name = f"faults-{uuid.uuid4().hex[:10]}"
     async with open_bus(f"kafka://{address}") as bus:
-        await bus.create_topic(name, partitions=partitions)
+        await bus.create_topic(name, partitions=partitions, replication=replication)
         async with watching(address, name) as watch:
             made = Group(address, bus, watch, EventLog(folder))
             try:

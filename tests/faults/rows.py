@@ -25,6 +25,9 @@ _ASKS = f"{_HANDLERS}a_handler_that_asks_for_the_end_gets_it_in_good_order"
 _RAISES = f"{_HANDLERS}whatever_a_handler_raises_costs_its_own_message_only"
 
 ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
+    4: ("the group's coordinator is killed", ["tests/chaos/coordinator_killed.py"]),
+    6: ("all brokers restart, one after the other", ["tests/chaos/rolling_brokers.py"]),
+    11: ("the disk of a broker is full", ["tests/chaos/full_disk.py"]),
     19: ("answers do not come back", [f"{_COMMITS}a_commit_without_an_answer_is_made_again"]),
     27: ("a worker joins under load", [
         f"{_MEMBERSHIP}joins_and_leaves_under_load_repeat_nothing",
@@ -131,6 +134,7 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     72: ("a dead-letter topic that cannot be used", [
         f"{_LETTERS}a_missing_dead_letter_topic_parks_the_key_until_it_is_there",
         f"{_LETTERS}a_dead_letter_topic_that_takes_nothing_parks_its_key_or_partition",
+        "tests/chaos/dead_letters_return.py",
     ]),
     73: ("a storm of retries", [f"{_HANDLERS}a_storm_of_retries_is_bounded_and_ends"]),
     74: ("one hot key", [f"{_HANDLERS}other_keys_flow_beside_a_hot_one_and_the_reading_is_bounded"]),
@@ -148,4 +152,5 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         f"{_HOLES}aborted_messages_reach_no_handler_and_commits_reach_the_end_past_the_last_marker",
     ]),
     83: ("times that are none", [f"{_DATA}times_before_1970_and_after_our_days_are_a_message_s_own"]),
+    102: ("leaders step down and die", ["tests/chaos/nats_leaders.py"]),
 }  # fmt: skip
