@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 
 from partita.addresses import Address
@@ -66,8 +66,8 @@ class Child:
             self._send(0, [answer(Kind.REFUSED, describe(error).encode())])
             return
         self._send(0, [answer(Kind.READY)])
-        for target in (self._read, self._tell_late):
-            threading.Thread(target=target, daemon=True).start()
+        for job in (self._read, self._tell_late):
+            threading.Thread(target=_vital, args=(job,), daemon=True).start()
         while batch := self._inbox.get():
             self._handle(call, batch)
 
@@ -92,25 +92,27 @@ class Child:
         return bytes(data)
 
     def _handle(self, call: Call, batch: bytes) -> None:
-        now = self._began = time.monotonic_ns()
+        began = self._began = time.monotonic_ns()
         for fields in parcels(batch):
-            self._board[1] = now
+            self._board[1] = began
             answered = self._answer(call, fields)
             self._board[1] = 0
             self._board[0] += 1
-            now = time.monotonic_ns()
+            began = time.monotonic_ns()
             with self._sending:
                 self._answers.append(answered)
             # What took long is told at once, and quick ones together.
-            if now - self._began > REPORT_NS:
-                self._tell(now)
+            if began - self._began > REPORT_NS:
+                self._tell()
             elif self._held.locked():
                 self._held.release()
-        self._tell(now)
+        self._tell()
 
-    def _tell(self, now: int) -> None:
+    def _tell(self) -> None:
         with self._sending:
             answers, self._answers = self._answers, []
+            # The message that is in hand is not among them, nor is its time.
+            now = self._board[1] or time.monotonic_ns()
             if answers:
                 self._send(now - self._began, answers)
             self._began = now
@@ -119,7 +121,7 @@ class Child:
         """Tell of quick messages when the one behind them takes long."""
         while self._held.acquire():
             time.sleep(LATE_SECONDS)
-            self._tell(self._board[1] or time.monotonic_ns())
+            self._tell()
 
     def _answer(self, call: Call, fields: list[Field]) -> bytes:
         try:
@@ -143,6 +145,15 @@ class Child:
             self._socket.sendall(report(spent_ns // 1000, answers))
         except OSError:
             os._exit(1)  # the other end is gone
+
+
+def _vital(job: Callable[[], None]) -> None:
+    """Without what this thread does the messages in hand would wait for ever, so the process ends with it."""
+    try:
+        job()
+    except Exception:  # noqa: BLE001 - told, and what was in hand is handed to another process
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _number(given: Mapping[str, object], name: str) -> int:

@@ -78,6 +78,18 @@ def test_calls_are_shared_by_the_processes_and_each_gets_its_own_result() -> Non
     with_pool(2, scenario)
 
 
+def test_quick_and_slow_messages_mixed_are_all_answered_in_their_order() -> None:
+    """Answers are held for a moment to go together: none is lost, and none takes another's place."""
+
+    async def scenario(pool: ProcessPool) -> None:
+        for start in range(0, 3000, 300):
+            values = [b"sleep 0.003" if n % 40 == 0 else b"%d" % n for n in range(start, start + 300)]
+            results = await asyncio.gather(*[call(pool, value) for value in values])
+            assert [bytes(each).partition(b" ")[2] for each in results] == values  # type: ignore[call-overload]
+
+    with_pool(2, scenario)
+
+
 def test_a_message_that_fails_or_kills_its_process_fails_alone() -> None:
     """Those behind it are handled by the next process; a cancelled one is not handled at all."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Self
 
 import attrs
-from tests.benchmarks.loads import TOPIC, Handler
+from tests.benchmarks.loads import TOPIC
 from tests.benchmarks.measuring import Cost, Stopwatch
 
 from partita.actors.partition import Partition
@@ -19,6 +19,7 @@ from partita.core.ports import Fetch, Outgoing, TopicPartition
 from partita.core.retries import Retry
 from partita.handlers import plan_handler
 from partita.message import Receipt, Scope
+from partita.pools import Pool
 
 READER = MemoryReader()
 
@@ -34,13 +35,15 @@ class Engine:
         concurrency: how many calls may be unfinished at once.
         partitions: how many.
         gate: makes the gate of each partition.
+        pool: where the handler runs; None: on the event loop.
     """
 
-    handler: Handler
+    handler: Callable[..., object]
     order: str
     concurrency: int = 16
     partitions: int = 1
     gate: Callable[[], FlowGate] = FlowGate
+    pool: Pool | None = attrs.field(default=None, kw_only=True)
     owned: list[Partition] = attrs.field(factory=list, init=False)
     _left: int = attrs.field(default=0, init=False)
     _over: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
@@ -48,7 +51,7 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         plan = plan_handler(self.handler)
-        call = bind_handler(plan, READER, Scope("benchmark", None, _publish), None)
+        call = bind_handler(plan, READER, Scope("benchmark", None, _publish), self.pool)
         route = BoundRoute("handler", call, Retry(attempts=1), self.order, self.concurrency, READER.key)
         route.first = bind_first(plan, READER, call)
         routes = TopicRoutes({None: route}, "type", READER)

@@ -63,5 +63,8 @@ def test_a_report_tells_answers_and_the_time_that_they_took() -> None:
     (body,) = FrameReader().feed(report(1500, [answer(Kind.DONE), answer(Kind.RESULT, b"\x00 bill")]))
     (long,) = FrameReader().feed(report(1 << 60, [answer(Kind.READY)]))
 
+    (early,) = FrameReader().feed(report(-1, [answer(Kind.READY)]))
+
+    assert read_report(early) == (0.0, [(Kind.READY, b"")])
     assert read_report(body) == (0.0015, [(Kind.DONE, b""), (Kind.RESULT, b"\x00 bill")])
     assert read_report(long) == (0xFFFFFFFF / 1e6, [(Kind.READY, b"")])

@@ -96,7 +96,7 @@ def answer(kind: Kind, text: bytes = b"") -> bytes:
 
 def report(micros: int, answers: Iterable[bytes]) -> bytes:
     """A frame of answers, and the microseconds that they took."""
-    return frame(LENGTH.pack(min(micros, 0xFFFFFFFF)) + b"".join(answers))
+    return frame(LENGTH.pack(min(max(micros, 0), 0xFFFFFFFF)) + b"".join(answers))
 
 
 def read_report(body: bytes) -> tuple[float, list[tuple[int, bytes]]]:
