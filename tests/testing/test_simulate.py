@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import random
+import subprocess
+import sys
 import time
 from collections import Counter
 
@@ -197,3 +199,23 @@ def test_a_router_that_cannot_be_served_is_refused_at_once() -> None:
     with pytest.raises(RouteError, match="differ in start"):
         simulate(router, {"orders": ORDERS}, seed=0)
     assert time.monotonic() - began < 30
+
+
+def test_what_a_crash_leaves_behind_makes_no_noise_when_the_program_ends() -> None:
+    """Python lets go of a handler that waits by running its finally, in which modules may be gone."""
+    code = (
+        "import asyncio\n"
+        "from partita import Router\n"
+        "from partita.testing import simulate\n"
+        "router = Router()\n"
+        "@router.handler('orders', order='none')\n"
+        "async def handle(order: bytes) -> None:\n"
+        "    try: await asyncio.sleep(2)\n"
+        "    except asyncio.CancelledError: raise\n"
+        "    finally: await asyncio.sleep(0)\n"
+        "assert simulate(router, {'orders': [b''] * 40}, seed=1, faults=['crash']).faults['crash']\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

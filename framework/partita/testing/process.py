@@ -6,11 +6,13 @@ asks the process of each before it runs.
 """
 
 import asyncio
+import atexit
 import contextvars
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import TypeVar, TypeVarTuple
+from contextlib import suppress
+from typing import TypeVar, TypeVarTuple, cast
 
 from partita.testing.loop import SimLoop
 
@@ -19,8 +21,18 @@ Ts = TypeVarTuple("Ts")
 
 _CURRENT: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("process", default=None)
 
-# What the handlers of dead processes were at. It is kept for good: Python would run every `finally` in it.
-_ABANDONED: list[object] = []
+# What the handlers of dead processes were at. It is kept to the end of the program: Python runs every
+# `finally` in it when it lets go of it.
+_ABANDONED: list[Generator[object, object, object]] = []
+
+
+@atexit.register
+def _let_go() -> None:
+    """While there are still modules that a `finally` may use."""
+    for steps in _ABANDONED:
+        # A `finally` that fails or waits is nobody's concern any more: the simulation is long over.
+        with suppress(Exception):
+            steps.close()
 
 
 class Process:
@@ -118,7 +130,7 @@ class ProcessLoop(SimLoop):
 @types.coroutine
 def in_process(work: Awaitable[T], process: Process) -> Generator[object, None, T]:
     """*work* of a handler; when its process has died it does not go on, and not even its `finally` runs."""
-    steps = work.__await__()
+    steps = cast("Generator[object, object, T]", work.__await__())  # what __await__ of a coroutine returns
     error: BaseException | None = None
     while True:
         try:
