@@ -17,6 +17,14 @@ def scenario(seed: int) -> tuple[Router, Messages]:
     chance = Random(f"scenario {seed}")
     router = Router(**_options(chance))
     router.handler(TOPIC)(_handler(chance))
+    if chance.random() < 0.3:
+        # Two handlers, two orders, one partition.
+        other = RouteOptions(kind="refund", concurrency=chance.choice((1, 4)))
+        other["order"] = chance.choice(("partition", "key", "none"))
+        router.handler(TOPIC, **other)(_refund)
+    if chance.random() < 0.2:
+        # A member of two groups reads the same topic for each.
+        router.handler(TOPIC, group="audit", order="key")(_audit)
     return router, {TOPIC: _messages(chance)}
 
 
@@ -31,6 +39,10 @@ def _options(chance: Random) -> RouteOptions:
         options["timeout"] = chance.choice((0.05, 0.5))
     if chance.random() < 0.3:
         options["to"] = RESULTS
+    if chance.random() < 0.1:
+        options["rate"] = 100.0
+    if chance.random() < 0.2:
+        options["key_from"] = _first_digit
     end = chance.choice(("dead letter", "drop", "park"))
     if end == "dead letter":
         options["dead_letter"] = LETTERS
@@ -56,6 +68,18 @@ def _handler(chance: Random) -> Callable[..., object]:
     return blocking if chance.random() < 0.1 else handle
 
 
+async def _refund(message: Message) -> None:
+    await asyncio.sleep(0.005)
+
+
+async def _audit(message: Message) -> None:
+    await asyncio.sleep(0)
+
+
+def _first_digit(message: Message) -> bytes:
+    return (message.value or b"")[6:7]
+
+
 def _bill(message: Message) -> bytes:
     value = message.value or b""
     if value.startswith(b"poison"):
@@ -71,5 +95,6 @@ def _messages(chance: Random) -> Sequence[Outgoing]:
     for number in range(MESSAGES):
         kind = b"poison" if chance.random() < poison else b"order"
         key = None if chance.random() < 0.1 else chance.choice(keys)
-        messages.append(Outgoing(b"%s %d" % (kind, number), key=key))
+        headers = [("type", b"refund")] if chance.random() < 0.3 else []
+        messages.append(Outgoing(b"%s %d" % (kind, number), key=key, headers=headers))
     return messages

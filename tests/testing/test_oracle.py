@@ -22,7 +22,7 @@ def saw(what: str, offset: int = -1, process: str = "a", time: float = 0.0, text
 
 def judged(events: Iterable[Event], concurrency: int = 2) -> Oracle:
     """What the oracle makes of a run that ended after *events*."""
-    oracle = Oracle(drain_timeout=3.0, concurrency={"handle": concurrency})
+    oracle = Oracle(drain_timeout=3.0, concurrency={("", "handle"): concurrency})
     for event in events:
         oracle.see(event)
     oracle.conclude()

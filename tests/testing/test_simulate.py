@@ -90,6 +90,56 @@ def test_a_run_tells_what_became_of_the_messages() -> None:
     assert 0 <= min(stamps) <= max(stamps) <= run.seconds * 1000
 
 
+def test_what_handlers_publish_is_handled_too_and_each_group_has_its_own_offsets() -> None:
+    """A chain of two handlers, and a second group that reads the same topic."""
+    billed: set[bytes] = set()
+    audited: set[bytes] = set()
+    router = Router()
+
+    @router.handler("orders", to="bills")
+    async def bill(order: bytes) -> bytes:
+        return order
+
+    @router.handler("bills")
+    async def pay(order: bytes) -> None:
+        billed.add(order)
+
+    @router.handler("orders", group="audit")
+    async def audit(order: bytes) -> None:
+        audited.add(order)
+
+    run = simulate(router, {"orders": ORDERS}, seed=2)
+
+    assert billed == audited == {order.value for order in ORDERS}
+    assert {each.group for each in run.events if each.what == "start"} == {"simulated", "audit"}
+
+
+def test_a_kind_that_nobody_handles_is_left_parked_and_holds_up_what_is_behind_it() -> None:
+    """The run ends all the same, and says so."""
+    router = Router()
+
+    @router.handler("orders", kind="order")
+    async def handle(order: bytes) -> None: ...
+
+    orders = [Outgoing(b"%d" % n, headers=[("type", b"odd" if n == 3 else b"order")]) for n in range(6)]
+    run = simulate(router, {"orders": orders}, seed=0, partitions=1)
+
+    assert run.parked == ["orders/0@3"]
+    assert {each.offset for each in run.events if each.what == "done"} == {0, 1, 2}
+
+
+def test_a_message_whose_key_cannot_be_told_is_parked_and_the_run_ends() -> None:
+    """By a function of the user's that raises."""
+    router = Router()
+
+    @router.handler("orders", order="key", key_from=lambda message: message.headers[0][1])
+    async def handle(order: bytes) -> None: ...
+
+    run = simulate(router, {"orders": [Outgoing(b"1", headers=[("k", b"1")]), b"2"]}, seed=0, partitions=1)
+
+    assert run.parked == ["orders/0@1"]
+
+
 def test_a_plain_function_is_called_on_the_loop() -> None:
     """A thread would be outside of the world: the run would not replay."""
     threads: set[str] = set()

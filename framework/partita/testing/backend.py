@@ -1,7 +1,7 @@
 """The memory backend as a simulated process reaches it: everything that it asks goes over a wire."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 import attrs
 
@@ -9,8 +9,49 @@ from partita.backends.memory import MemoryBackend, MemoryBroker
 from partita.backends.memory.subscription import MemorySubscription
 from partita.core.dead_letters import read_dead_letter
 from partita.core.ports import Membership, Outgoing, Receipt, TopicPartition
+from partita.router import Route
+from partita.testing.events import Event, Log
 from partita.testing.membership import SimSubscription
 from partita.testing.wire import Wire, lost
+
+
+class SimBroker(MemoryBroker):
+    """
+    The broker that all processes share; it notes what is published, for each group that reads it.
+
+    Args:
+        partitions: of a topic that comes into being on first use.
+        log: where that is noted.
+        routes: of the router that reads.
+        group: of the routes that name none.
+    """
+
+    def __init__(self, partitions: int, log: Log, routes: Sequence[Route], group: str) -> None:
+        super().__init__(partitions)
+        self._log, self._routes, self._group = log, routes, group
+
+    def append(self, topic: str, message: Outgoing) -> Receipt:
+        """Store a message, stamped with virtual time if it has no time of its own."""
+        if message.timestamp is None:
+            now = int(asyncio.get_running_loop().time() * 1000)
+            message = attrs.evolve(message, timestamp=now)
+        receipt = super().append(topic, message)
+        at = TopicPartition(topic, receipt.partition)
+        readers = [each for each in self._routes if _reads(each, topic)]
+        for group in sorted({each.settings.group or self._group for each in readers}):
+            self._log.note(Event(0.0, "world", "published", at, receipt.offset, group=group))
+            kinds = {each.settings.kind for each in readers if (each.settings.group or self._group) == group}
+            if not kinds & {None, _kind(readers[0].kind_header, message)}:
+                self._log.note(Event(0.0, "world", "unroutable", at, receipt.offset, group=group))
+        return receipt
+
+
+def _reads(route: Route, topic: str) -> bool:
+    return any(s == topic if isinstance(s, str) else s.fullmatch(topic) for s in route.sources)
+
+
+def _kind(header: str, message: Outgoing) -> str | None:
+    return next((value.decode("utf-8", "replace") for name, value in message.headers if name == header), None)
 
 
 class SimPublisher:
@@ -37,14 +78,11 @@ class SimPublisher:
         return receipt
 
     def _append(self, topic: str, message: Outgoing) -> Receipt:
-        if message.timestamp is None:
-            now = int(asyncio.get_running_loop().time() * 1000)
-            message = attrs.evolve(message, timestamp=now)
         # In the world's context: a topic that comes into being makes the broker deal out anew.
         receipt = self._wire.world.copy().run(self._broker.append, topic, message)
         if (notice := read_dead_letter(message.headers)) is not None:
             at = TopicPartition(notice.topic, notice.partition)
-            self._wire.note("buried", at, notice.offset, notice.error)
+            self._wire.note_at(notice.group, "buried", at, notice.offset, notice.error)
         return receipt
 
     def send(self, topic: str, message: Outgoing) -> Awaitable[Receipt]:

@@ -15,16 +15,17 @@ class Event:
     Args:
         time: virtual seconds.
         process: the name of the process that it happened to.
-        what: "start", "done", "failed", "exhausted" or "dropped" of a handler's call; "published", "buried",
-            "given", "fenced", "assigned", "revoking", "revoked", "lost", "expelled", "left", "commit sent",
-            "commit stored" or "commit failed" at the broker; "crash", "trouble begins", "trouble ends",
-            "stopping", "stopped" or "fault" of the process.
+        what: "start", "done", "failed", "exhausted" or "dropped" of a handler's call; "published",
+            "unroutable", "buried", "given", "fenced", "assigned", "revoking", "revoked", "lost", "expelled",
+            "left", "commit sent", "commit stored" or "commit failed" at the broker; "crash", "trouble begins",
+            "trouble ends", "stopping", "stopped" or "fault" of the process.
         at: the partition, if it is about one.
         offset: of the message, or the one that is committed.
         handler: the name of the handler that is called.
         lane: what the message is ordered by; None: by nothing.
         attempt: the number of the call, from 1.
         text: an error, the metadata of a commit, or the name of a fault.
+        group: the consumer group, if it is about one.
     """
 
     time: float
@@ -36,6 +37,7 @@ class Event:
     lane: Hashable = None
     attempt: int = 0
     text: str = ""
+    group: str = ""
 
     def __str__(self) -> str:
         place = "" if self.at is None else f" {self.at}" + (f"@{self.offset}" if self.offset >= 0 else "")

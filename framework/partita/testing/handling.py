@@ -97,10 +97,12 @@ class Watching:
 
     Args:
         wire: the process's connection.
+        group: of the routes that name none.
         reader: reads records.
     """
 
     wire: Wire
+    group: str
     reader: RecordReader
 
     def __call__(self, call: Call, route: Route) -> Call:
@@ -128,8 +130,9 @@ class Watching:
         reader = self.reader
         at = TopicPartition(reader.topic(record), reader.partition(record))
         lane = _lane(route, Message(record, reader))
-        name = self.wire.process.name
-        return Event(0.0, name, "", at, reader.offset(record), route.plan.name, lane, attempt)
+        process, group = self.wire.process.name, route.settings.group or self.group
+        event = Event(0.0, process, "", at, reader.offset(record), route.plan.name, lane, attempt)
+        return attrs.evolve(event, group=group)
 
 
 def _lane(route: Route, message: Message) -> Hashable:
@@ -137,7 +140,11 @@ def _lane(route: Route, message: Message) -> Hashable:
     settings = route.settings
     if settings.order != "key":
         return WHOLE_PARTITION if settings.order == "partition" else None
-    key = message.key if settings.key_from is None else settings.key_from(message)
+    try:
+        key = message.key if settings.key_from is None else settings.key_from(message)
+    # The engine finds the same, and fails the message for it.
+    except Exception:  # noqa: BLE001
+        return None
     return "no key" if key is None and settings.null_key == "serial" else key
 
 

@@ -75,6 +75,7 @@ class History:
         published: how many messages it holds.
         over: the finished ones, each with the number of the event that finished it.
         parked: those whose attempts are used up.
+        unroutable: those that no handler is for.
         calls: what is being called.
         epochs: by the process that holds it; more than one while a process does not know that it is out.
         stored: what is committed.
@@ -85,6 +86,7 @@ class History:
     published: int = 0
     over: dict[int, int] = attrs.field(factory=dict)
     parked: set[int] = attrs.field(factory=set)
+    unroutable: set[int] = attrs.field(factory=set)
     calls: list[Calling] = attrs.field(factory=list)
     epochs: dict[str, Epoch] = attrs.field(factory=dict)
     stored: Covered = attrs.field(factory=Covered)
@@ -114,18 +116,23 @@ class History:
         above = (each for start, stop in commit.above.runs() for each in range(start, stop))
         return commit.offset <= self._floor and all(each in self.over for each in above)
 
+    @property
+    def left(self) -> set[int]:
+        """Messages that stay unfinished, whatever time passes."""
+        return (self.parked | self.unroutable) - self.over.keys()
+
     def unsettled(self) -> Iterator[int]:
         """Messages that will yet be finished and committed, if nothing more goes wrong."""
-        lanes = {self._begun[each][1] for each in self.parked - self.over.keys()}
-        blocked = lanes - {None}
+        left = self.left
+        blocked = {self._begun[each][1] for each in left if each in self._begun} - {None}
         for offset in range(self._floor, self.published):
-            if offset in self.over or offset in self.parked:
+            if offset in self.over or offset in left:
                 continue
-            lane = self._begun[offset][1] if offset in self._begun else None
-            # Whose lane is not known yet may wait behind a parked one: it was never started.
-            if not (blocked and (lane in blocked or offset not in self._begun)):
+            # What was never begun is in a lane that is not known; it may be one that is blocked.
+            begun = self._begun.get(offset)
+            if begun[1] not in blocked if begun else not (blocked or left & self.unroutable):
                 yield offset
-        if not (self.parked - self.over.keys()):
+        if not left:
             yield from range(max(self._floor, self.stored.offset), self.published)
 
     def out_of_order(self) -> Iterator[str]:

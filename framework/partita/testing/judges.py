@@ -46,8 +46,9 @@ class CallJudge:
             self._beside(event, call, epoch)
         case.repeats += event.offset in history.over
         history.begin(event, epoch, case.seen)
-        case.calls[event.process, event.handler] += 1
-        if case.calls[event.process, event.handler] > case.concurrency.get(event.handler, 0):
+        case.calls[event.process, event.group, event.handler] += 1
+        most = case.concurrency.get((event.group, event.handler), 0)
+        if case.calls[event.process, event.group, event.handler] > most:
             case.breaks(event, "more calls at once than the route allows")
 
     def _beside(self, event: Event, call: Calling, epoch: Epoch) -> None:
@@ -64,7 +65,7 @@ class CallJudge:
         history = self._case.history(event)
         for index, call in enumerate(history.calls):
             if (call.process, call.offset, call.attempt) == (event.process, event.offset, event.attempt):
-                self._case.calls[event.process, event.handler] -= 1
+                self._case.calls[event.process, event.group, event.handler] -= 1
                 return history.calls.pop(index)
         self._case.breaks(event, "a call ended that never began")
         return None
@@ -102,6 +103,7 @@ class OffsetJudge:
         self._case = case
         self.rules: Rules = {
             "published": self._published,
+            "unroutable": self._unroutable,
             "commit sent": self._sent,
             "commit stored": self._stored,
             "commit failed": case.trouble_passes,
@@ -111,6 +113,9 @@ class OffsetJudge:
     def _published(self, event: Event) -> None:
         history = self._case.history(event)
         history.published = max(history.published, event.offset + 1)
+
+    def _unroutable(self, event: Event) -> None:
+        self._case.history(event).unroutable.add(event.offset)
 
     def _sent(self, event: Event) -> None:
         history = self._case.history(event)
@@ -199,7 +204,7 @@ class OwnershipJudge:
             epoch.broken = True
 
     def _expelled(self, event: Event) -> None:
-        for _, history in self._case.all():
+        for history in self._case.all(event.group):
             if (epoch := history.epochs.get(event.process)) is not None:
                 epoch.broken = True
             if history.owner == event.process:
@@ -207,7 +212,7 @@ class OwnershipJudge:
 
     def _left(self, event: Event) -> None:
         """The member leaves its group: drained, if its process is being stopped."""
-        for _, history in self._case.all():
+        for history in self._case.all(event.group):
             epoch = history.end(event.process)
             if epoch is None:
                 continue
@@ -218,7 +223,7 @@ class OwnershipJudge:
 
     def _crash(self, event: Event) -> None:
         case = self._case
-        for _, history in case.all():
+        for history in case.all():
             epoch = history.end(event.process)
             history.calls = [each for each in history.calls if each.process != event.process]
             if epoch is not None and not epoch.broken:
@@ -240,5 +245,5 @@ class OwnershipJudge:
         took = event.time - began
         if took > case.drain_timeout + STOP_SECONDS and case.trouble(event.process) < began:
             case.breaks(event, f"the stop took {took:.1f} s")
-        if any(call.process == event.process for _, history in case.all() for call in history.calls):
+        if any(call.process == event.process for history in case.all() for call in history.calls):
             case.breaks(event, "a call still runs though its process has stopped")

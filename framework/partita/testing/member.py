@@ -38,7 +38,7 @@ class Member:
 
     async def _run(self) -> None:
         plan = self.world.plan
-        watching = Watching(self.wire, self.bus.reader)
+        watching = Watching(self.wire, plan.group, self.bus.reader)
         try:
             async with self.bus:
                 await self.bus.run(

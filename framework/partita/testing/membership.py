@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from partita.backends.memory.subscription import MemorySubscription
 from partita.core.ports import AssignmentListener, Commit, Fetch, TopicPartition
+from partita.testing.events import Event
 from partita.testing.wire import UNANSWERED_SECONDS, Wire, lost
 
 A = TypeVar("A")
@@ -26,23 +27,27 @@ class Listening:
     Args:
         inner: the consumer's own listener.
         wire: the connection.
+        group: the group.
     """
 
-    def __init__(self, inner: AssignmentListener, wire: Wire) -> None:
+    def __init__(self, inner: AssignmentListener, wire: Wire, group: str) -> None:
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.closed = False
-        self._inner, self._wire = inner, wire
+        self._inner, self._wire, self._group = inner, wire, group
+
+    def _note(self, what: str, at: TopicPartition, text: str = "") -> None:
+        self._wire.note_at(self._group, what, at, text=text)
 
     def assigned(self, partitions: Collection[TopicPartition]) -> None:
         """These are the process's."""
         for at in partitions:
-            self._wire.note("given", at, text="to nobody" if self.closed else "")
+            self._note("given", at, "to nobody" if self.closed else "")
 
         def hand_on() -> None:
             if self.closed:
                 return
             for at in partitions:
-                self._wire.note("assigned", at)
+                self._note("assigned", at)
             self._inner.assigned(partitions)
 
         self._wire.process.call(hand_on)
@@ -57,10 +62,10 @@ class Listening:
         if self.closed:
             return
         for at in partitions:
-            self._wire.note("revoking", at)
+            self._note("revoking", at)
         await self._inner.revoked(partitions)
         for at in partitions:
-            self._wire.note("revoked", at)
+            self._note("revoked", at)
         await self._wire.travel()
 
     def lost(self, partitions: Collection[TopicPartition]) -> None:
@@ -70,7 +75,7 @@ class Listening:
             if self.closed:
                 return
             for at in partitions:
-                self._wire.note("lost", at)
+                self._note("lost", at)
             self._inner.lost(partitions)
 
         self._wire.process.call(hand_on)
@@ -86,13 +91,13 @@ class SimSubscription:
     """
 
     def __init__(self, inner: MemorySubscription, wire: Wire) -> None:
-        self._inner, self._wire = inner, wire
+        self._inner, self._wire, self._group = inner, wire, inner.membership.group
         self._listening: Listening | None = None
 
     async def start(self, listener: AssignmentListener) -> None:
         """Join the group. Raises ConnectionError."""
         await self._wire.ask("join")
-        self._listening = Listening(listener, self._wire)
+        self._listening = Listening(listener, self._wire, self._group)
         self._wire.members.append(self)
         await self._at_broker(self._inner.start(self._listening))
 
@@ -126,13 +131,13 @@ class SimSubscription:
         answers = await self._request(starts, self._inner.begin)
         for at, answer in answers.items():
             if not isinstance(answer, Exception):
-                self._wire.note("fenced", at, answer)
+                self._wire.note_at(self._group, "fenced", at, answer)
         return answers
 
     async def _request(self, commits: Mapping[TopicPartition, Commit], store: Store[A]) -> Answers[A]:
         generation = self._inner.generation
         for at, each in commits.items():
-            self._wire.note("commit sent", at, each.offset, each.metadata)
+            self._wire.note_at(self._group, "commit sent", at, each.offset, each.metadata)
 
         async def store_in_time(sent: Mapping[TopicPartition, Commit]) -> Answers[A]:
             if self._inner.generation != generation:
@@ -155,13 +160,13 @@ class SimSubscription:
             for at, each in commits.items():
                 refused = isinstance(answers.get(at), Exception)
                 what = "commit failed" if refused else "commit stored"
-                self._wire.note(what, at, each.offset, each.metadata)
+                self._wire.note_at(self._group, what, at, each.offset, each.metadata)
             await self._wire.answered("commit")
             if self._wire.strikes("unanswered commit"):
                 raise lost("commit")
         except ConnectionError as error:
             for at in commits:
-                self._wire.note("commit failed", at)
+                self._wire.note_at(self._group, "commit failed", at)
             return dict.fromkeys(commits, error)
         return answers
 
@@ -183,7 +188,7 @@ class SimSubscription:
 
     async def close(self) -> None:
         """Leave the group; a broker that cannot be reached finds out by itself."""
-        self._wire.note("left")
+        self._wire.log.note(Event(0.0, self._wire.process.name, "left", group=self._group))
         if self._listening is not None:
             self._listening.closed = True
         await self._wire.travel()
@@ -208,5 +213,5 @@ class SimSubscription:
 
     async def _expelled(self) -> None:
         if self._listening is not None and not self._listening.closed:
-            self._wire.note("expelled")
+            self._wire.log.note(Event(0.0, self._wire.process.name, "expelled", group=self._group))
         await self._inner.close()

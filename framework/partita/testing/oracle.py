@@ -20,10 +20,10 @@ class Oracle:
 
     Args:
         drain_timeout: seconds that calls get when a partition goes away.
-        concurrency: of each handler, by its name.
+        concurrency: of each group's handlers, by group and name.
     """
 
-    def __init__(self, drain_timeout: float, concurrency: Mapping[str, int]) -> None:
+    def __init__(self, drain_timeout: float, concurrency: Mapping[tuple[str, str], int]) -> None:
         self._case = Case(drain_timeout, concurrency)
         judges = CallJudge(self._case), OffsetJudge(self._case), OwnershipJudge(self._case)
         self._rules: Mapping[str, Callable[[Event], object]] = {
@@ -48,19 +48,19 @@ class Oracle:
 
     def unsettled(self) -> Iterator[str]:
         """Messages that are neither finished and committed nor parked, nor wait behind a parked one."""
-        for at, history in self._case.all():
+        for at, history in self._case.named():
             for offset in history.unsettled():
                 yield f"{at}@{offset}"
 
     @property
     def parked(self) -> list[str]:
         """Messages whose attempts are used up, and which nobody has taken off."""
-        found = ((at, sorted(history.parked - history.over.keys())) for at, history in self._case.all())
+        found = ((at, sorted(history.left)) for at, history in self._case.named())
         return [f"{at}@{offset}" for at, offsets in found for offset in offsets]
 
     def heal(self) -> None:
         """Nothing goes wrong any more: what was parked is tried again, and is parked if it fails then."""
-        for _, history in self._case.all():
+        for history in self._case.all():
             history.parked.clear()
 
     def settle(self) -> None:
@@ -69,5 +69,5 @@ class Oracle:
 
     def conclude(self) -> None:
         """All processes have stopped in good order."""
-        for at, history in self._case.all():
+        for at, history in self._case.named():
             self._case.violations += [f"{at}: {each}" for each in history.out_of_order()]

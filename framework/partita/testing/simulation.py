@@ -30,7 +30,8 @@ class Simulated:
         faults: how often each fault took effect, by its name in `FAULTS`.
         events: what handlers and broker saw, in the order in which it happened.
         repeats: calls of messages that had been handled before.
-        parked: messages, as TOPIC/PARTITION@OFFSET, whose attempts were used up and that were left so.
+        parked: messages, as TOPIC/PARTITION@OFFSET, whose attempts were used up and that were left so; with
+            `GROUP: ` before it if the router has several groups.
     """
 
     seed: int

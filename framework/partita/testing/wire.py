@@ -37,9 +37,13 @@ class Wire:
         self.members: list[SimSubscription] = []
         self.chance = chance
 
-    def note(self, what: str, at: TopicPartition | None = None, offset: int = -1, text: str = "") -> None:
+    def note(self, what: str, text: str = "") -> None:
         """Something happened to this process."""
-        self.log.note(Event(0.0, self.process.name, what, at, offset, text=text))
+        self.log.note(Event(0.0, self.process.name, what, text=text))
+
+    def note_at(self, group: str, what: str, at: TopicPartition, offset: int = -1, text: str = "") -> None:
+        """Something happened to this process at a partition."""
+        self.log.note(Event(0.0, self.process.name, what, at, offset, text=text, group=group))
 
     def strikes(self, fault: str) -> bool:
         """Whether the next call of its kind meets *fault*."""

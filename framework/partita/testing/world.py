@@ -13,11 +13,12 @@ from random import Random
 
 import attrs
 
-from partita.backends.memory import MemoryBackend, MemoryBroker
+from partita.backends.memory import MemoryBackend
 from partita.backends.memory.records import MemoryReader
 from partita.bus import EventBus
-from partita.core.ports import Outgoing, TopicPartition
+from partita.core.ports import Outgoing
 from partita.router import Router
+from partita.testing.backend import SimBroker
 from partita.testing.events import Event, Log
 from partita.testing.handling import Beset
 from partita.testing.member import Member
@@ -65,10 +66,12 @@ class World:
     def __init__(self, router: Router, plan: Plan, loop: asyncio.AbstractEventLoop) -> None:
         self.plan = plan
         self.loop = loop
-        self.broker = MemoryBroker(plan.partitions)
-        concurrency = {route.plan.name: route.settings.concurrency for route in router.routes}
+        concurrency: Counter[tuple[str, str]] = Counter()
+        for route in router.routes:
+            concurrency[route.settings.group or plan.group, route.plan.name] += route.settings.concurrency
         self.oracle = Oracle(plan.drain_timeout, concurrency)
         self.log = Log(self.loop.time, self.oracle.see)
+        self.broker = SimBroker(plan.partitions, self.log, router.routes, plan.group)
         self.beset = Beset(router)
         self.groups = sorted({route.settings.group or plan.group for route in router.routes})
         self.reader = MemoryReader()
@@ -128,20 +131,16 @@ class World:
 
     async def _feed(self, messages: Mapping[str, Sequence[Outgoing]]) -> None:
         """Messages arrive, a few at a time, those of a topic in their order."""
+        for group in self.groups:
+            # Where a group begins that reads the latest is decided with its first assignment.
+            await self.broker.group(group).stable()
         waiting = {topic: list(reversed(each)) for topic, each in messages.items()}
         pause = FEED_SECONDS / max(1, sum(map(len, waiting.values())))
         while topics := [topic for topic, each in waiting.items() if each]:
             topic = self.chance.choice(topics)
             for _ in range(min(self.chance.choice((1, 1, 5, 20)), len(waiting[topic]))):
-                self._publish(topic, waiting[topic].pop())
+                self.broker.append(topic, waiting[topic].pop())
                 await asyncio.sleep(self.chance.choice((0.0, 2 * pause)))
-
-    def _publish(self, topic: str, message: Outgoing) -> None:
-        if message.timestamp is None:
-            message = attrs.evolve(message, timestamp=int(self.loop.time() * 1000))
-        receipt = self.broker.append(topic, message)
-        at = TopicPartition(topic, receipt.partition)
-        self.log.note(Event(0.0, "world", "published", at, receipt.offset))
 
     async def _go_wrong(self) -> None:
         """As many faults as chance wants, of as many kinds; more while too few have taken effect."""
