@@ -7,6 +7,7 @@ import pytest
 from tests.actors.scripted import AT, OTHER, Outage, RunningConsumer, ScriptedBroker, Worker
 from tests.simulated import pass_time, run, until
 
+from partita.core.offset_map import OffsetMap
 from partita.core.ports import Commit
 
 
@@ -44,7 +45,7 @@ def test_a_group_begins_where_its_first_message_is() -> None:
 
     run(scenario())
 
-    assert broker.begun == [{AT: Commit(7)}]
+    assert broker.begun == [{AT: Commit(7, OffsetMap(unclean=1).encode(7))}]
 
 
 def test_messages_wait_while_the_beginning_is_refused(caplog: pytest.LogCaptureFixture) -> None:

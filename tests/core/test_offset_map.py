@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partita.core.finished import Finished
-from partita.core.offset_map import BITSET_OFFSETS, LONGEST, MARK, OffsetMap
+from partita.core.offset_map import BITSET_OFFSETS, LONGEST, MARK, MOST_TRIED, OffsetMap
 
 BASES = st.integers(0, 2**62)
 STEPS = st.lists(st.integers(1, 200) | st.integers(1, 2**40), max_size=60)
@@ -45,18 +45,22 @@ def signed(body: bytes) -> str:
     return MARK + b64encode(zlib.crc32(body).to_bytes(4) + body).decode("ascii")
 
 
-@given(BASES, STEPS, COUNTERS, COUNTERS)
+TRIED = st.dictionaries(st.integers(0, 2**31), st.integers(0, 2**31), max_size=MOST_TRIED)
+
+
+@given(BASES, STEPS, COUNTERS, TRIED)
 def test_what_was_encoded_comes_back(
-    base: int, steps: list[int], unclean: int | None, attempt: int | None
+    base: int, steps: list[int], unclean: int | None, above: dict[int, int]
 ) -> None:
     """Finished offsets and counters, as far as there are any, in text that fits."""
     finished = finished_after(base, steps)
+    tried = {base + offset: attempts for offset, attempts in above.items()}
 
-    text = OffsetMap(finished, unclean, attempt).encode(base)
+    text = OffsetMap(finished, unclean, tried).encode(base)
     found = OffsetMap.decode(base, text)
 
     assert list(found.finished.runs()) == list(finished.runs())
-    assert (found.unclean, found.attempt, found.foreign) == (unclean, attempt, False)
+    assert (found.unclean, found.tried, found.foreign) == (unclean, tried, False)
     assert len(text) <= LONGEST
 
 
@@ -109,14 +113,14 @@ def test_sizes_are_those_of_the_shorter_form() -> None:
 )
 def test_when_all_is_too_much_the_front_of_it_is_kept(finished: Finished) -> None:
     """The longest part that fits, from the commit on: exactly what was finished up to there."""
-    text = OffsetMap(finished, unclean=1, attempt=2).encode(0)
+    text = OffsetMap(finished, unclean=1, tried={7: 2}).encode(0)
     found = OffsetMap.decode(0, text)
 
     kept = found.finished
     assert 1_000 < len(kept.starts) < len(finished.starts)
     assert list(kept.runs())[:-1] == list(finished.runs())[: len(kept.starts) - 1]
     assert is_part(kept, finished)
-    assert (found.unclean, found.attempt, found.foreign) == (1, 2, False)
+    assert (found.unclean, found.tried, found.foreign) == (1, {7: 2}, False)
     assert len(text) <= LONGEST
 
 
@@ -144,7 +148,7 @@ def test_a_cut_text_says_nothing_that_is_not_so(steps: list[int], length: int) -
 def test_a_changed_text_says_nothing_that_is_not_so(steps: list[int], data: st.DataObject) -> None:
     """One character or several, replaced, taken out or put in."""
     finished = finished_after(7, [1, *steps])
-    text = OffsetMap(finished, attempt=3).encode(7)
+    text = OffsetMap(finished, unclean=3).encode(7)
     start = data.draw(st.integers(0, len(text)))
     stop = data.draw(st.integers(start, min(len(text), start + 4)))
     changed = text[:start] + data.draw(st.text(max_size=4)) + text[stop:]
@@ -258,7 +262,7 @@ def test_one_run_may_be_as_long_as_offsets_go() -> None:
 def test_a_negative_counter_is_refused() -> None:
     """Rather than written as something else."""
     with pytest.raises(ValueError, match="-1"):
-        OffsetMap(attempt=-1).encode(5)
+        OffsetMap(unclean=-1).encode(5)
 
 
 def test_the_text_is_plain_ascii_with_its_version_first() -> None:

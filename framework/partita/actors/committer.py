@@ -14,7 +14,6 @@ import anyio
 from partita.actors.partition import Partition
 from partita.core.commits import CommitPlan, CommitPolicy
 from partita.core.health import describe
-from partita.core.offset_map import OffsetMap
 from partita.core.ports import Commit, Subscription, TopicPartition
 
 SURELY_SECONDS = 5.0
@@ -63,6 +62,11 @@ class Committer:
     def _idled(self) -> None:
         self._idle_timer = None
         self._kick.set()
+
+    async def store(self, partition: Partition) -> bool:
+        """Commit now; whether all that a partition has to say is stored."""
+        await self.commit()
+        return self.stored(partition) is not None
 
     def stored(self, partition: Partition) -> Commit | None:
         """The commit of a partition, if all that it has finished is in it; else None."""
@@ -138,4 +142,6 @@ def _commit_of(partition: Partition) -> Commit | None:
     offset = partition.committable
     if offset is None:
         return None
-    return Commit(offset, OffsetMap(partition.finished_above()).encode(offset))
+    leaving = not partition.lease.takes_messages
+    said = partition.deaths.beside(offset, partition.finished_above(), leaving=leaving)
+    return Commit(offset, said.encode(offset))

@@ -231,9 +231,11 @@ class Consumer:
     async def drain(self) -> None:
         """Take nothing new, finish what is in hand, commit, and stop; `run` then leaves the group."""
         self._draining = True
-        if self.partitions:
-            await self._settle(list(self.partitions.values()))
-            self._drop(list(self.partitions.values()))
+        if going := list(self.partitions.values()):
+            for partition in going:
+                partition.deaths.forget()
+            await self._settle(going)
+            self._drop(going)
         if self._supervisor is not None:
             self._supervisor.stop()
 

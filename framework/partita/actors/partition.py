@@ -16,6 +16,7 @@ from typing import NoReturn, Protocol
 import anyio
 
 from partita.actors.routes import BoundRoute, TopicRoutes
+from partita.core.deaths import Deaths
 from partita.core.finished import Finished
 from partita.core.flow import FlowGate
 from partita.core.health import Parked, describe
@@ -121,6 +122,7 @@ class Partition:
         self.resumed = self.begun = False
         self.start: Commit | None = None
         self.ahead = 0
+        self.deaths = Deaths()
         self._pump = pump
         self._finished_before = Finished()
         self._fetches: deque[Fetch] = deque()

@@ -11,9 +11,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import dropwhile
 
+from partita.actors.care import CarefulRoutes
 from partita.actors.committer import Committer
 from partita.actors.partition import Partition
 from partita.actors.warm import Unhandled
+from partita.core.deaths import Deaths
 from partita.core.offset_map import OffsetMap
 from partita.core.ports import Commit, Fetch, Subscription, TopicPartition
 from partita.core.process_flow import ProcessFlow, in_turn
@@ -108,6 +110,7 @@ class Poller:
         for owner, fetch in waiting:
             # What comes for a partition that is going away is read again by its next owner.
             if owner.lease.takes_messages and owner.begun:
+                owner.deaths.fed(fetch.end_offset)
                 owner.feed(fetch)
             elif owner.lease.takes_messages:
                 self._early.append((owner, fetch))
@@ -130,7 +133,7 @@ class Poller:
         for partition in fresh:
             if partition.start is None and partition.name in firsts:
                 # Nobody has ever committed here: this is where the group begins.
-                partition.start = Commit(firsts[partition.name].start_offset)
+                self._start(partition, firsts[partition.name].start_offset, OffsetMap())
         returned = self._returned.items()
         self._returned = {at: had for at, had in returned if at.lease.takes_messages and not at.resumed}
         # Nor must what was committed since by another owner be overwritten.
@@ -151,7 +154,6 @@ class Poller:
             raise refused[0]
 
     def _resume(self, partition: Partition, commit: Commit | None) -> None:
-        partition.start = commit
         found = OffsetMap.decode(commit.offset, commit.metadata) if commit is not None else OffsetMap()
         if found.foreign:
             _log.warning(
@@ -159,6 +161,8 @@ class Poller:
                 "what was finished above the commit is handled again",
                 partition.name,
             )
+        if commit is not None:
+            self._start(partition, commit.offset, found)
         unhandled = self._returned.get(partition)
         if unhandled is None or unhandled.commit != commit:
             partition.resume(found.finished)
@@ -168,6 +172,18 @@ class Poller:
         self._subscription.skip(partition.name, unhandled.end_offset)
         self._early += [(partition, fetch) for fetch in unhandled.fetches]
         _log.info("%s goes on with %d bytes that it had in hand", partition.name, unhandled.size_bytes)
+
+    def _start(self, partition: Partition, offset: int, found: OffsetMap) -> None:
+        """This is what an assignment starts from."""
+        deaths = partition.deaths = Deaths.found(offset, found)
+        partition.start = Commit(offset, deaths.first(found.finished).encode(offset))
+        if deaths.suspected:
+            partition.routes = CarefulRoutes(partition, self._committer.store)
+            _log.warning(
+                "%s: its owners have ended in the middle of it; its next messages, from offset %d on, are "
+                "handled one at a time, to find the one that ends the process",
+                partition.name, offset,
+            )  # fmt: skip
 
     def _patience(self, closed: frozenset[TopicPartition]) -> float:
         """

@@ -22,6 +22,7 @@ import re
 import zlib
 from array import array
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from itertools import takewhile
 
 import attrs
@@ -33,7 +34,8 @@ MARK = "P1"
 BITSET_OFFSETS = 2**18
 _ROOM = (LONGEST - len(MARK)) // 4 * 3
 _RUNS, _BITSET = 0, 1
-_UNCLEAN, _ATTEMPT = 1, 2
+_UNCLEAN, _ATTEMPTS, _TRIED = 1, 2, 3
+MOST_TRIED = 16
 _HIGHEST = 2**63 - 1
 _VARINT_BYTES = 9
 _CHECK_BYTES = 4
@@ -52,13 +54,13 @@ class OffsetMap:
     Args:
         finished: the finished offsets; those below the commit's need not be named.
         unclean: assignments that ended without a clean leave since the offset last moved; None: not said.
-        attempt: the attempt that the first unfinished message is at; None: not said.
+        tried: attempts of messages that were begun and did not end, by offset; at most 16 are stored.
         foreign: whether there was metadata that is not a map of ours for this offset.
     """
 
     finished: Finished = attrs.field(factory=Finished)
     unclean: int | None = None
-    attempt: int | None = None
+    tried: Mapping[int, int] = attrs.field(factory=dict)
     foreign: bool = False
 
     def encode(self, base: int) -> str:
@@ -70,12 +72,13 @@ class OffsetMap:
         """
         # The committed offset too: a former owner may have finished it before it was read here.
         above = self.finished.above(base - 1)
-        if not above and self.unclean is None and self.attempt is None:
+        if not above and self.unclean is None and not self.tried:
             return ""
         head = _varint(base)
-        for name, number in ((_UNCLEAN, self.unclean), (_ATTEMPT, self.attempt)):
-            if number is not None:
-                head += _varint(name) + _varint(number)
+        if self.unclean is not None:
+            head += _varint(_UNCLEAN) + _varint(self.unclean)
+        for offset, attempts in sorted(self.tried.items())[:MOST_TRIED]:
+            head += _varint(_TRIED) + _varint(offset - base) + _varint(_ATTEMPTS) + _varint(attempts)
         head += _varint(0)
         body = head + _longest(above, base, _ROOM - _CHECK_BYTES - len(head))
         return MARK + b64encode(zlib.crc32(body).to_bytes(_CHECK_BYTES) + body).decode("ascii")
@@ -102,14 +105,20 @@ def _read(base: int, text: str) -> OffsetMap:
     check, body = data[:_CHECK_BYTES], _Reader(data[_CHECK_BYTES:])
     if zlib.crc32(body.left).to_bytes(_CHECK_BYTES) != check or body.number() != base:
         raise _Damaged
-    counters: dict[int, int] = {}
+    unclean, tried, latest = None, dict[int, int](), base
     while name := body.number():
-        counters[name] = body.number()
+        number = body.number()
+        if name == _UNCLEAN:
+            unclean = number
+        elif name == _TRIED:
+            latest = base + number
+        elif name == _ATTEMPTS:
+            tried[latest] = number
     kind = body.number()
     if kind not in (_RUNS, _BITSET):
         raise _Damaged
     finished = _from_runs(body, base) if kind == _RUNS else _from_bitset(body.left, base)
-    return OffsetMap(finished, counters.get(_UNCLEAN), counters.get(_ATTEMPT))
+    return OffsetMap(finished, unclean, tried)
 
 
 @attrs.define
