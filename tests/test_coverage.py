@@ -11,7 +11,7 @@ def test_core_actors_and_router_are_covered_to_the_last_branch(tmp_path: Path) -
     """Their own tests take every branch of core/, actors/ and the router."""
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-        *("tests/core", "tests/actors", "tests/test_router.py"),
+        *("tests/core", "tests/actors", "tests/test_router.py", "tests/test_batch.py"),
         *("--cov=partita.core", "--cov=partita.actors", "--cov=partita.router", "--cov-branch"),
         *("--cov-report=term-missing:skip-covered", "--cov-fail-under=100"),
     ]

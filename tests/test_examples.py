@@ -12,6 +12,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 OUTPUT = {
+    "batch_insert": [
+        "partition 1: 100 messages, 99 rows",
+        "partition 0: 100 messages, 100 rows",
+        "partition 1: 25 messages, 25 rows",
+        "partition 0: 25 messages, 25 rows",
+        "249 rows, total 31118",
+        "handled 249, failed 1",
+    ],
     "hello": ["hello world, from greetings at offset 0", "handled 1, failed 0"],
     "kinds": ["booked +12.50 at bills/0@0", "booked -3.00 at bills/0@1", "handled 4, failed 0"],
     "test_your_handlers": [

@@ -1,5 +1,6 @@
 """Partita: an actor-style message worker framework over Kafka, NATS JetStream and memory."""
 
+from partita.batch import Batch
 from partita.bus import EventBus
 from partita.core.errors import (
     Closed,
@@ -25,6 +26,7 @@ from partita.router import Route, Router
 from partita.subscription import Subscription, Summary
 
 __all__ = [
+    "Batch",
     "Closed",
     "Context",
     "DeadLetter",

@@ -38,7 +38,7 @@ def bind_handler(
     """
     if isinstance(pool, ProcessPool):
         return _in_process(plan, reader, pool)
-    function = _awaitable(plan, pool)
+    function = awaitable_of(plan, pool)
     arguments = [_argument(each, plan, reader, scope) for each in plan.parameters]
     keywords = [each.name for each in plan.parameters if each.keyword]
     if not arguments:
@@ -67,7 +67,7 @@ def bind_first(plan: HandlerPlan, reader: RecordReader, call: Call) -> First:
     """
     wants = [each.want for each in plan.parameters if not each.keyword]
     if not plan.blocking and len(wants) == len(plan.parameters) == 1:
-        function = _awaitable(plan, None)
+        function = awaitable_of(plan, None)
         if wants[0] is Want.RECORD:
             return function
         if wants[0] is Want.VALUE:
@@ -87,7 +87,8 @@ def _valued(plan: HandlerPlan, function: First, reader: RecordReader) -> First:
     return call
 
 
-def _awaitable(plan: HandlerPlan, pool: ThreadPool | None) -> Callable[..., Awaitable[object]]:
+def awaitable_of(plan: HandlerPlan, pool: ThreadPool | None) -> Callable[..., Awaitable[object]]:
+    """The handler as a function that returns an awaitable, wherever it runs."""
     if pool is not None:
         return _in_thread(plan.function, pool)
     if plan.blocking:
@@ -141,6 +142,8 @@ def _argument(parameter: Parameter, plan: HandlerPlan, reader: RecordReader, sco
                     f"this bus hands out {reader.record_type}; ask for Message to run on any bus"
                 )
             return lambda record, attempt: record
+        case Want.BATCH:
+            raise AssertionError("a handler of single messages that wants a batch was refused before")
 
 
 def _value(plan: HandlerPlan, reader: RecordReader) -> Argument:

@@ -13,6 +13,7 @@ from functools import partial
 import attrs
 
 from partita.addresses import address_of
+from partita.batch import Batch
 from partita.core.errors import RouteError
 from partita.message import Context, Message
 
@@ -36,6 +37,7 @@ class Want(Enum):
     MESSAGE = "Message"
     CONTEXT = "Context"
     RECORD = "the client's record"
+    BATCH = "Batch"
 
 
 @attrs.frozen(eq=False)
@@ -86,6 +88,20 @@ def plan_handler(function: Handler) -> HandlerPlan:
     parameters = _parameters(signature, hints, where)
     blocking = not inspect.iscoroutinefunction(target)
     return HandlerPlan(function, name, where, blocking, parameters)
+
+
+def check_wants(plan: HandlerPlan, *, batch: bool) -> None:
+    """
+    Refuse a handler of single messages that wants a batch, and a batch handler that wants anything else.
+
+    Raises:
+        RouteError: the text says how to declare it.
+    """
+    wants = [each.want for each in plan.parameters]
+    if not batch and Want.BATCH in wants:
+        raise RouteError(f"{plan.where}: it wants a Batch; declare it with @router.batch_handler")
+    if batch and (wants.count(Want.BATCH) != 1 or not {*wants} <= {Want.BATCH, Want.CONTEXT}):
+        raise RouteError(f"{plan.where}: a batch handler takes one Batch, and a Context if it likes")
 
 
 def place_of(function: object) -> str:
@@ -156,7 +172,7 @@ def _parameter(parameter: inspect.Parameter, hint: object, where: str) -> Parame
 
 
 def _want(hint: object) -> tuple[Want, str] | None:
-    plain = {bytes: Want.VALUE, Message: Want.MESSAGE, Context: Want.CONTEXT}
+    plain = {bytes: Want.VALUE, Message: Want.MESSAGE, Context: Want.CONTEXT, Batch: Want.BATCH}
     if hint == bytes | None:
         return Want.NULLABLE_VALUE, ""
     # Context[Pool] is a Context, and aiokafka's ConsumerRecord[bytes, bytes] a ConsumerRecord.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import attrs
 
+from partita.core.batches import BatchLimits
 from partita.core.errors import RouteError, SettingsError
 from partita.core.routes import RouteTable, Source, spell
 from partita.core.settings import (
@@ -17,7 +18,7 @@ from partita.core.settings import (
     check_topic_name,
     route_settings,
 )
-from partita.handlers import HandlerPlan, check_run, place_of, plan_handler
+from partita.handlers import HandlerPlan, check_run, check_wants, place_of, plan_handler
 
 if TYPE_CHECKING:
     from partita.bus import EventBus
@@ -37,6 +38,7 @@ class Route:
         plan: how it is called.
         kind_header: the header that names a message's kind.
         lifespan: the lifespan of the router it was declared on, if it has one.
+        batch: for a batch handler, when it is called.
     """
 
     sources: tuple[Source, ...]
@@ -44,6 +46,7 @@ class Route:
     plan: HandlerPlan
     kind_header: str
     lifespan: Callable[["EventBus"], AsyncIterator[object]] | None = None
+    batch: BatchLimits | None = None
 
     @property
     def runs(self) -> str:
@@ -100,9 +103,49 @@ class Router:
 
         def decorate(function: H) -> H:
             plan = plan_handler(function)
+            check_wants(plan, batch=False)
             settings = route_settings(self._defaults, options, plan.where)
             check_run(plan, settings.run)
             self._add(Route(_checked(sources, plan), settings, plan, self._kind_header))
+            return function
+
+        return decorate
+
+    def batch_handler(
+        self, *sources: Source, size: int, within: float, **options: Unpack[RouteOptions]
+    ) -> Callable[[H], H]:
+        """
+        Let the decorated function handle the messages of *sources* in batches; it takes a `Batch`, and a
+        `Context` of the first message if it likes. No batch mixes partitions.
+
+        A batch of which the handler names bad messages (`batch.fail`) is done but for those. When the handler
+        raises, the batch is called again in two halves at once, and so on, until each bad message stands
+        alone and goes the way of any failed message, with its own attempts.
+
+        Args:
+            *sources: topic names, and compiled patterns that match whole topic names.
+            size: messages in a batch, at the most.
+            within: seconds after the first message of a batch has been read until it is handed over, at the
+                latest.
+            **options: see `RouteOptions`; `concurrency` counts batches. With order="partition" and with
+                order="key" the batches of a partition follow each other. A batch takes every kind of its
+                topic, and has no middleware, rate, ordering key, result or process: these are refused.
+
+        Raises:
+            RouteError: the function cannot be served, an option cannot be used, or another handler of
+                this router has one of these topics in its group.
+            SettingsError: a topic's name is not one.
+        """
+
+        def decorate(function: H) -> H:
+            plan = plan_handler(function)
+            check_wants(plan, batch=True)
+            limits = BatchLimits(size, within)
+            if problem := limits.problem() or _no_batch_options({**self._defaults, **options}):
+                raise RouteError(f"{plan.where}: {problem}")
+            settings = route_settings(self._defaults, options, plan.where)
+            check_run(plan, settings.run)
+            self._add(Route(_checked(sources, plan), settings, plan, self._kind_header, batch=limits))
             return function
 
         return decorate
@@ -144,6 +187,7 @@ class Router:
         table = self._table.setdefault(route.settings.group, RouteTable())
         for source in route.sources:
             table.add(source, route.settings.kind, route, route.plan.where)
+            _check_alone(table, source, route)
         self._routes.append(route)
 
     def __repr__(self) -> str:
@@ -166,6 +210,23 @@ def _check_name(topic: str, plan: HandlerPlan) -> None:
         check_topic_name(topic)
     except SettingsError as error:
         raise RouteError(f"{plan.where}: {error}") from error
+
+
+def _check_alone(table: RouteTable[Route], source: Source, route: Route) -> None:
+    """A batch handler takes every kind: with another beside it messages would overtake each other."""
+    kinds = table.kinds(source).values()
+    if len(kinds) > 1 and any(each.batch is not None for each in kinds):
+        raise RouteError(
+            f"{route.plan.where}: a batch handler takes every kind of {spell(source)}, and there is another "
+            "handler of it in this group; give one of them a group= of its own"
+        )
+
+
+def _no_batch_options(options: Mapping[str, object]) -> str | None:
+    for name in ("kind", "middleware", "rate", "key_from", "null_key", "to", "isolate_context"):
+        if options.get(name):
+            return f"{name}= is for handlers of single messages; leave it out"
+    return "run='process' is for handlers of single messages" if options.get("run") == "process" else None
 
 
 def _check_dead_letter(route: Route) -> None:
@@ -208,4 +269,5 @@ def by_group(routes: Sequence[Route], group: str) -> Iterator[tuple[str, RouteTa
         table = tables.setdefault(route.settings.group or group, RouteTable())
         for source in route.sources:
             table.add(source, route.settings.kind, route, route.plan.where)
+            _check_alone(table, source, route)
     yield from tables.items()

@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING
 import attrs
 
 from partita.actors.holds import Holds
-from partita.actors.partition import OpenMessage
+from partita.actors.messages import OpenMessage
 from partita.actors.processes import ProcessPool
-from partita.actors.routes import BoundRoute, Bury, TopicRoutes
+from partita.actors.routes import BoundBatch, BoundRoute, Bury, TopicRoutes
+from partita.batch_calls import (
+    batch_leased,
+    batch_stalling,
+    batch_timed,
+    batch_traced,
+    batch_watched,
+    bind_batch,
+    no_single_call,
+)
 from partita.calls import bind_first, bind_handler
 from partita.core.dead_letters import Death, dead_letter
 from partita.core.errors import RouteError
@@ -69,30 +78,58 @@ class Wiring:
         Raises:
             RouteError: the handler wants another client's record.
         """
-        concurrency = route.settings.concurrency
-        scope = Scope(group, state, self.publish)
-        call = plain = bind_handler(route.plan, self.backend.reader, scope, pool)
-        if route.settings.to is not None:
-            call = publishing(call, route.settings.to, self.publish, route.plan.name)
-        if route.settings.order == "key" and route.settings.key_from is not None:
-            call = keyed(call, route.settings.key_from, self.backend.reader)
-        holds = Holds()
-        call = self.wrap(self._surround(call, route, group, holds, pool), route)
         handling = None if self.tracing is None else self.tracing.handling(self.backend.reader, group)
+        scope = Scope(group, state, self.publish)
+        if route.batch is not None:
+            bound = self._bind_batch(route, scope, pool, leases, handling)
+        else:
+            bound = self._bind_single(route, scope, pool, leases, handling)
+        bound.drop = route.settings.on_exhausted == "drop"
+        if route.settings.dead_letter is not None:
+            bound.bury = self._burial(route.settings.dead_letter, group, handling)
+        return bound
+
+    def _bind_single(
+        self, route: Route, scope: Scope, pool: Pool | None, leases: Leases, handling: Handling | None
+    ) -> BoundRoute:
+        settings, plan, reader, holds = route.settings, route.plan, self.backend.reader, Holds()
+        call = plain = bind_handler(plan, reader, scope, pool)
+        if settings.to is not None:
+            call = publishing(call, settings.to, self.publish, plan.name)
+        if settings.order == "key" and settings.key_from is not None:
+            call = keyed(call, settings.key_from, reader)
+        call = self.wrap(self._surround(call, route, scope.group, holds, pool), route)
         if handling is not None:
             call = handling.traced(call)
-        if route.settings.isolate_context:
+        if settings.isolate_context:
             call = isolated(call)
-        if any(each.want is Want.CONTEXT for each in route.plan.parameters):
-            call = leased(call, self.backend.reader, leases)
-        settings, key_of = route.settings, ordering_key(route.settings, self.backend.reader)
-        bound = BoundRoute(route.plan.name, call, settings.retry, settings.order, concurrency, key_of)
+        if any(each.want is Want.CONTEXT for each in plan.parameters):
+            call = leased(call, reader, leases)
+        key_of = ordering_key(settings, reader)
+        bound = BoundRoute(plan.name, call, settings.retry, settings.order, settings.concurrency, key_of)
         if call is plain:
-            bound.first = bind_first(route.plan, self.backend.reader, call)
-        bound.holds, bound.drop = holds, settings.on_exhausted == "drop"
-        bound.queued = None if handling is None else handling.queued
-        if settings.dead_letter is not None:
-            bound.bury = self._burial(settings.dead_letter, group, handling)
+            bound.first = bind_first(plan, reader, call)
+        bound.holds, bound.queued = holds, None if handling is None else handling.queued
+        return bound
+
+    def _bind_batch(
+        self, route: Route, scope: Scope, pool: Pool | None, leases: Leases, handling: Handling | None
+    ) -> BoundRoute:
+        settings, plan, reader = route.settings, route.plan, self.backend.reader
+        assert route.batch is not None and not isinstance(pool, ProcessPool)  # noqa: PT018 - as it was declared
+        bound = BoundRoute(plan.name, no_single_call, settings.retry, settings.order, settings.concurrency)
+        call = bind_batch(plan, reader, scope, pool)
+        if settings.timeout is not None:
+            call = batch_timed(call, settings.timeout)
+        if pool is not None:
+            call = batch_stalling(call, pool, reader, bound.holds)
+        if self.wrap is not unwrapped:
+            call = batch_watched(call, lambda each: self.wrap(each, route))
+        if handling is not None:
+            call = batch_traced(call, handling)
+        if any(each.want is Want.CONTEXT for each in plan.parameters):
+            call = batch_leased(call, reader, leases)
+        bound.batch = BoundBatch(route.batch, call)
         return bound
 
     def _surround(self, call: Call, route: Route, group: str, holds: Holds, pool: Pool | None) -> Call:

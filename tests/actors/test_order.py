@@ -328,7 +328,7 @@ def test_a_slow_slice_becomes_shorter_so_that_others_get_their_turn() -> None:
             await until(lambda: running.consumer.handled == 300)
             pump = running.consumer._pump
             assert pump is not None
-            return pump._length.messages
+            return pump._baton._length.messages
 
     size, _ = run(scenario())
 

@@ -23,9 +23,9 @@ def partition_with(
 
 def read(partition: Partition, most: int) -> list[object]:
     """Read a slice as a pump does whose handlers do not suspend."""
-    records = list(partition.slice(most))
+    records = list(partition.unread.slice(most))
     partition.record = records[-1] if records else None
-    partition.taken()
+    partition.unread.taken()
     partition.read_past()
     return records
 
@@ -56,7 +56,7 @@ def test_commits_up_to_the_message_in_hand() -> None:
     """Unfinished is what is in hand."""
     partition = partition_with((b"1", b"2"))
 
-    first, second = partition.slice(2)
+    first, second = partition.unread.slice(2)
     partition.record = first
     assert partition.committable == 0
     partition.record = second
@@ -113,10 +113,10 @@ def test_a_fetch_is_let_go_when_it_is_read_and_an_open_message_when_it_is_finish
     """The gate counts what waits here, and what is unfinished."""
     partition = partition_with((b"12345", b"67890"), gate=FlowGate(10), order="none")
     assert partition.gate.closed
-    records = list(partition.slice(5))
+    records = list(partition.unread.slice(5))
     message = opened(partition, records[0])
 
-    partition.taken()
+    partition.unread.taken()
     partition.read_past()
     assert partition.gate.held == 5
     partition.leave(message)
@@ -128,10 +128,10 @@ def test_a_fetch_is_let_go_when_it_is_read_and_an_open_message_when_it_is_finish
 def test_commits_below_the_first_unfinished_message_and_knows_what_is_finished_above() -> None:
     """What is finished above the commit point can be told, so that a restart need not repeat it."""
     partition = partition_with((b"0", b"1", b"2", b"3"), order="none")
-    records = list(partition.slice(9))
+    records = list(partition.unread.slice(9))
     first, third = opened(partition, records[0]), opened(partition, records[2])
     partition.record = records[3]
-    partition.taken()
+    partition.unread.taken()
     partition.read_past()
 
     assert (partition.committable, above(partition)) == (0, [(1, 2), (3, 4)])
@@ -147,12 +147,12 @@ def test_what_former_owners_finished_is_left_out_and_told_until_it_is_read_past(
     partition = partition_with((b"0", b"1", b"2", b"3"), order="none")
     partition.resume(Finished.of([1, 3]))
 
-    records = list(partition.slice(9))
+    records = list(partition.unread.slice(9))
     hanging = opened(partition, records[0])
     assert [READER.value(each) for each in records] == [b"0", b"2"]
     partition.record = records[1]
     assert above(partition) == [(1, 2), (3, 4)]
-    partition.taken()
+    partition.unread.taken()
     partition.read_past()
 
     assert above(partition) == [(1, 4)]
@@ -163,7 +163,7 @@ def test_what_former_owners_finished_is_left_out_and_told_until_it_is_read_past(
 def test_no_more_is_started_when_too_much_is_unfinished() -> None:
     """Full at its limit, and open again at half of it."""
     partition = partition_with((b"0", b"1", b"2", b"3", b"4"), order="none", gate=FlowGate(most_open=4))
-    records = list(partition.slice(4))
+    records = list(partition.unread.slice(4))
     messages = [opened(partition, each) for each in records]
 
     assert not partition.room
@@ -177,7 +177,7 @@ def test_no_more_is_started_when_too_much_is_unfinished() -> None:
 def test_no_more_is_started_when_reading_has_run_too_far_ahead() -> None:
     """One message that hangs bounds how far the others may go."""
     partition = partition_with((b"0", b"1", b"2", b"3"), order="none", gate=FlowGate(most_span=2))
-    records = list(partition.slice(2))
+    records = list(partition.unread.slice(2))
     hanging = opened(partition, records[0])
     opened(partition, records[1])
 
@@ -191,7 +191,7 @@ def test_no_more_is_started_when_reading_has_run_too_far_ahead() -> None:
 def test_an_open_message_holds_up_what_its_order_says(order: str, readable: bool) -> None:
     """The whole partition, or nothing of other keys."""
     partition = partition_with((b"0", b"1"), order=order)
-    record = next(iter(partition.slice(1)))
+    record = next(iter(partition.unread.slice(1)))
 
     message = opened(partition, record)
     assert (partition.room > 0) is readable

@@ -8,7 +8,7 @@ import pytest
 from tests.contract.test_universal import group
 from tests.contract.world import DEADLINE, Inbox, World
 
-from partita import Context, Message, Outgoing, Retry, Router, open_bus
+from partita import Batch, Context, Message, Outgoing, Retry, Router, open_bus
 from partita.core.dead_letters import read_dead_letter
 
 
@@ -172,3 +172,33 @@ def test_what_finished_above_a_hanging_message_is_not_repeated(world: World, inb
             return again.values
 
     assert asyncio.run(scenario()) == [b"3"]
+
+
+def test_batches_store_every_message_once_and_a_bad_one_becomes_a_dead_letter(world: World) -> None:
+    """Five hundred messages on four partitions: no batch mixes partitions or is too long, the order of each
+    partition is kept, and what raises is halved down to the one message that is bad."""
+    stored: defaultdict[int, list[int]] = defaultdict(list)
+
+    async def store(batch: Batch) -> None:
+        assert 0 < len(batch) <= 40
+        assert {each.partition for each in batch} == {batch.partition}
+        if b"bad" in batch.values:
+            raise ValueError("one of them is bad")
+        stored[batch.partition] += [each.offset for each in batch]
+
+    async def scenario() -> tuple[int, int, list[bytes | None]]:
+        async with world.topics(2) as (bus, (topic, dead)):
+            values = [Outgoing(b"bad" if n == 77 else b"%d" % n, key=b"%d" % n) for n in range(500)]
+            await bus.publish_batch(topic, values)
+            router = Router()
+            limits = {"size": 40, "within": 0.2, "retry": Retry(attempts=1), "dead_letter": dead}
+            router.batch_handler(topic, **limits)(store)  # type: ignore[arg-type] # mixed values
+            summary = await bus.run(router, group=group(), burst=True)
+            letters = [each.message.value async for each in bus.dead_letters(dead)]
+            return summary.handled, summary.failed, letters
+
+    handled, failed, letters = asyncio.run(scenario())
+
+    assert (handled, failed, letters) == (499, 1, [b"bad"])
+    assert sum(map(len, stored.values())) == 499
+    assert all(offsets == sorted(set(offsets)) for offsets in stored.values())

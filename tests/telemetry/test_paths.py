@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanContext, format_trace_id
 from tests import simulated
 from tests.telemetry.fakes import Broker, Letter, LetterReader, Traced, TracedBus, identity
 
-from partita import Retry, Router
+from partita import Batch, Retry, Router
 from partita.core.ports import Outgoing, Receipt
 from partita.telemetry import semconv
 from partita.telemetry.trail import NONE, Trail
@@ -250,3 +250,27 @@ def test_what_is_remembered_of_failed_and_waiting_messages_is_bounded() -> None:
     assert [trail.take(each).first.is_valid for each in letters] == [False, True, True]
     assert [trail.waited_since(each) for each in letters] == [None, 1.0, 1.0]
     assert [trail.waited_since(each) for each in letters] == [None, None, None]
+
+
+def test_a_batch_on_the_bus_is_one_span_that_links_the_publish_of_each_of_its_messages() -> None:
+    """From a message's trace the batch that it was handled in is one link away, also when it was halved."""
+    router = Router()
+
+    @router.batch_handler("events", size=2, within=0.1, retry=Retry(attempts=1), on_exhausted="drop")
+    async def store(batch: Batch) -> None:
+        if b"bad" in batch.values:
+            raise ValueError("no")
+
+    async def scenario() -> None:
+        async with bus:
+            for value in (b"good", b"bad"):
+                await bus.publish("events", value, partition=0)
+            assert (await bus.run(router, burst=True)).failed == 1
+
+    bus = TracedBus()
+    simulated.run(scenario())
+
+    sent = [identity(each).span_id for each in bus.named("publish events")]
+    whole, *halves = bus.named("process events")
+    assert links_of(whole) == sent
+    assert [links_of(each)[:1] for each in halves] == [[each] for each in sent]

@@ -3,7 +3,7 @@
 import pytest
 from tests.simulated import run
 
-from partita import Context, Message, Retry, RouteError, Router
+from partita import Batch, Context, Message, Retry, RouteError, Router
 from partita.core.ports import TopicPartition
 from partita.testing import Harness, Outcome
 
@@ -138,5 +138,23 @@ def test_refuses_what_a_bus_refuses() -> None:
         async with Harness(outer) as harness:
             with pytest.raises(RouteError, match="have a handler in this group already"):
                 await harness.run()
+
+    run(scenario())
+
+
+def test_tells_what_became_of_each_message_of_a_batch() -> None:
+    """As if each had been handled by itself: named ones failed, the others done."""
+    router = Router(retry=Retry(attempts=1))
+
+    @router.batch_handler("events", size=3, within=0.1)
+    async def store(batch: Batch) -> None:
+        batch.fail(1, ValueError("no"))
+
+    async def scenario() -> None:
+        async with Harness(router) as harness:
+            await harness.feed("events", b"1", b"2", b"3", partition=0)
+            await harness.run()
+            told = [(each.offset, each.status, each.error) for each in harness.outcomes]
+            assert told == [(0, "done", ""), (1, "parked", "ValueError: no"), (2, "done", "")]
 
     run(scenario())

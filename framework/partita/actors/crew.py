@@ -11,7 +11,8 @@ from typing import Protocol
 
 import anyio
 
-from partita.actors.partition import OpenMessage, Partition
+from partita.actors.messages import OpenMessage
+from partita.actors.partition import Partition
 from partita.actors.routes import BoundRoute, First
 
 NO_LANES: Mapping[Hashable, object] = {}

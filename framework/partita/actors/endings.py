@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from partita.actors.holds import Postponed
-from partita.actors.partition import OpenMessage, Partition
+from partita.actors.messages import OpenMessage
+from partita.actors.partition import Partition
 from partita.actors.routes import BoundRoute
 from partita.core.retries import PARKED_WAIT, Exhausted, after_failure
 
@@ -61,6 +62,19 @@ class Endings:
             self._notices.late()
             return None
         return self._leave(message, failed=message.burying)
+
+    def hold_back(self, message: OpenMessage, failure: BaseException) -> bool:
+        """
+        Whether the batch behind *message* is called again as it is, a little later: nothing of it was begun,
+        or the process was asked to stop.
+        """
+        if isinstance(failure, SystemExit | KeyboardInterrupt):
+            self._notices.stop_requested(failure)
+        elif not isinstance(failure, Postponed):
+            return False
+        if message.partition.lease.takes_messages:
+            self._again(message, POSTPONED_SECONDS)
+        return True
 
     def serve(self, route: BoundRoute) -> None:
         """A call of *route* has ended, so one that waited for that may begin."""
@@ -123,5 +137,4 @@ class Endings:
     def due(self, message: OpenMessage) -> None:
         """The handler of *message* is to be called as soon as a worker is free."""
         message.timer = None
-        message.partition.due.append(message)
-        self._ready(message.partition)
+        message.partition.make_due(message)

@@ -5,26 +5,26 @@ It belongs to a consumer and lives as long as one lease. The consumer's pump (pu
 the pump crashes it starts again with what stands here, so that no message is skipped or repeated.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from functools import partial
-from itertools import chain, islice
-from operator import length_hint
-from typing import NoReturn, Protocol
+from itertools import chain
+from typing import Protocol
 
 import anyio
 
-from partita.actors.routes import BoundRoute, TopicRoutes
+from partita.actors.batches import Batches
+
+# Where they are looked for, though they do not fit in here.
+from partita.actors.messages import OpenMessage as OpenMessage
+from partita.actors.routes import TopicRoutes
+from partita.actors.unread import Unread
 from partita.core.deaths import Deaths
 from partita.core.finished import Finished
 from partita.core.flow import FlowGate
-from partita.core.health import Parked, describe
+from partita.core.health import Parked
 from partita.core.leases import Lease
 from partita.core.ledger import Ledger
 from partita.core.ports import Commit, Fetch, TopicPartition
-
-MANY = 1 << 60
 
 
 class Readying(Protocol):
@@ -37,61 +37,6 @@ class Readying(Protocol):
     def halt(self, partition: "Partition") -> int:
         """Start nothing more of *partition*; returns how many of its handlers are running."""
         ...
-
-
-class OpenMessage:
-    """A message that was started, or waits behind one that was, and is not finished."""
-
-    __slots__ = (
-        "attempt", "burying", "calling", "first", "key", "last", "offset", "parked", "partition",
-        "record", "route", "size", "timer",
-    )  # fmt: skip
-
-    def __init__(self, partition: "Partition", record: object, route: BoundRoute, key: Hashable) -> None:
-        self.partition, self.record, self.route, self.key = partition, record, route, key
-        self.offset = partition.offset_of(record)
-        self.size = 0
-        self.attempt = 1
-        self.calling = self.burying = False
-        self.first: BaseException | None = None
-        self.last: BaseException | None = None
-        self.timer: asyncio.TimerHandle | None = None
-        self.parked: tuple[Parked, float] | None = None
-
-    @property
-    def moves(self) -> bool:
-        """Whether its handler runs, or will without anything else happening."""
-        return self.calling or (self.timer is not None and self.parked is None)
-
-    def park(self, error: BaseException, now: float) -> Parked:
-        """Its attempts are used up; returns what there is to tell."""
-        at = self.partition.name
-        told = Parked(self.route.name, at.topic, at.partition, self.offset, describe(error))
-        self.parked = told, self.parked[1] if self.parked else now
-        return told
-
-
-class Counted:
-    """An iterator that counts down from MANY what is left, for a source that cannot tell."""
-
-    def __init__(self, source: Iterator[object]) -> None:
-        self.over = False
-        self._source, self._left = source, MANY
-
-    def __iter__(self) -> Iterator[object]:
-        return self
-
-    def __next__(self) -> object:
-        try:
-            record = next(self._source)
-        except StopIteration:
-            self.over = True
-            raise
-        self._left -= 1
-        return record
-
-    def __length_hint__(self) -> int:
-        return self._left
 
 
 class Partition:
@@ -124,11 +69,10 @@ class Partition:
         self.ahead = 0
         self.deaths = Deaths()
         self._pump = pump
-        self._finished_before = Finished()
-        self._fetches: deque[Fetch] = deque()
-        self._reading: Iterator[object] | Counted = iter(())
-        self._fetch: Fetch | None = None
-        self._left = 0
+        self.unread = Unread(self.offset_of)
+        self.batches = Batches(self)
+        if routes.only is not None and routes.only.batch is not None:
+            gate.widen(2 * routes.only.batch.limits.size)
         self._uncharged: list[OpenMessage] = []
         for route in routes.kinds.values():
             route.holds.open(lease.partition)
@@ -141,12 +85,12 @@ class Partition:
     def feed(self, fetch: Fetch) -> None:
         """Messages have arrived. At most one wake, whatever their number."""
         self.gate.take(fetch.size_bytes)
-        self._fetches.append(fetch)
+        self.unread.add(fetch)
         self._pump.ready(self)
 
     def resume(self, finished: Finished) -> None:
         """Leave out *finished*, which former owners have dealt with. Comes before the first feed."""
-        self.resumed, self._finished_before = True, finished
+        self.resumed, self.unread.finished = True, finished
 
     @property
     def room(self) -> int:
@@ -155,34 +99,14 @@ class Partition:
             return 0
         if self.rest is not None:
             return 1
-        if self._fetch is None and not self._fetches:
+        if not self.unread:
             return 0
         return self.gate.count(len(self.open), self.ledger.span)
 
-    def slice(self, most: int) -> Iterator[object]:
-        """The next messages, *most* of them at the most; empty when a fetch ends here."""
-        if self._fetch is None and self._fetches:
-            self._fetch = self._fetches.popleft()
-            before, records = self._finished_before, self._fetch.records
-            self._read(before.skip(records, self.offset_of) if before else iter(records))
-        return islice(self._reading, most)
-
-    def _read(self, records: Iterator[object]) -> None:
-        self._reading = records if length_hint(records, -1) >= 0 else Counted(records)
-        self._left = length_hint(self._reading)
-
-    def taken(self) -> int:
-        """How many messages were read since this was last asked. Told by the iterator, so none is counted."""
-        before, self._left = self._left, length_hint(self._reading)
-        return before - self._left
-
     def spoil(self, error: Exception) -> None:
-        """
-        Reading has failed. An iterator that raised once may say "exhausted" from then on, and what it did
-        not hand out would be committed unread; so it raises for good.
-        """
+        """Reading has failed in the middle of a slice."""
         self.read_past()
-        self._read(iter(partial(_raise, error), None))
+        self.unread.spoil(error)
 
     def read_past(self) -> None:
         """A slice was read to its end, and with it the fetch if nothing is left of it."""
@@ -190,15 +114,12 @@ class Partition:
         if self.record is not None:
             self.ledger.read_to(self.offset_of(self.record) + 1)
             self.record = None
-        over = self._reading.over if isinstance(self._reading, Counted) else not self._left
-        if over and self._fetch is not None:
-            self.ledger.read_to(self._fetch.end_offset)
-            self.gate.release(self._fetch.size_bytes)
+        fetch = self.unread.let_go()
+        if fetch is not None:
+            self.ledger.read_to(fetch.end_offset)
+            self.gate.release(fetch.size_bytes)
             self.gate.report(len(self.open))
             self._charge()
-            if self._fetch.end_offset >= self._finished_before.end:
-                self._finished_before = Finished()
-            self._fetch, self._reading = None, iter(())
 
     def _charge(self) -> None:
         """A fetch is given back, so what is unfinished of it counts by itself."""
@@ -218,7 +139,7 @@ class Partition:
             self._wait(message)
         elif message.key is not None:
             self.lanes[message.key] = None
-        elif message.route.order == "partition":
+        elif message.route.order == "partition" and message.route.batch is None:
             self.serial = True
 
     def _wait(self, message: OpenMessage) -> None:
@@ -242,9 +163,16 @@ class Partition:
             if lane:
                 return lane.popleft()
             del self.lanes[message.key]
+        elif message.route.batch is not None:
+            self.batches.left()
         elif message.route.order == "partition":
             self.serial = False
         return None
+
+    def make_due(self, message: OpenMessage) -> None:
+        """Its handler is to be called as soon as a worker is free."""
+        self.due.append(message)
+        self._pump.ready(self)
 
     def stop(self) -> None:
         """Start nothing new; a message that waits for its next attempt stays unfinished."""
@@ -269,6 +197,7 @@ class Partition:
             self.drained.set()
 
     def _end_waits(self) -> None:
+        self.batches.close()
         for route in self.routes.kinds.values():
             route.holds.close(self.name)
         for message in self.open.values():
@@ -291,18 +220,18 @@ class Partition:
         """
         first, position = self.committable, self.ledger.position
         if first is None or position is None or not self.ledger.unfinished:
-            return self._finished_before
+            return self.unread.finished
         unfinished = sorted(self.open)
         if self.record is not None:
             position = self.offset_of(self.record)
-        return Finished.all_but(first, position, unfinished) | self._finished_before
+        return Finished.all_but(first, position, unfinished) | self.unread.finished
 
     def left(self) -> Sequence[Fetch]:
         """What was read and is not handled, as it would arrive again; empty when that is nothing."""
-        end = self._fetch.end_offset if self._fetch is not None else self.ledger.position
-        fetches = list(self._fetches)
-        if end is not None and (self.open or self._fetch is not None):
-            records = chain([self.open[offset].record for offset in sorted(self.open)], self._reading)
+        reading, fetches = self.unread.fetch, list(self.unread.waiting)
+        end = reading.end_offset if reading is not None else self.ledger.position
+        if end is not None and (self.open or reading is not None):
+            records = chain([self.open[offset].record for offset in sorted(self.open)], self.unread.rest)
             size = self.gate.held - sum(each.size_bytes for each in fetches)
             fetches.insert(0, Fetch(self.name, records, end, size, self.committable or 0))
         return fetches
@@ -325,7 +254,7 @@ class Partition:
     @property
     def quiet(self) -> bool:
         """Whether nothing is in hand, nothing waits here and nothing is unfinished."""
-        return not (self.open or self.record or self._fetch or self._fetches)
+        return not (self.open or self.record or self.unread)
 
     @property
     def stuck(self) -> bool:
@@ -333,14 +262,15 @@ class Partition:
         return any(self.parked) and (self.serial or self.gate.full or self.gate.closed)
 
     @property
+    def choked(self) -> bool:
+        """Whether no more will be read until something is finished."""
+        return not self.room and (self.gate.full or (self.gate.closed and not self.unread))
+
+    @property
     def calm(self) -> bool:
         """Whether nothing will happen here until a message arrives or a parked one is tried again."""
-        idle = not (self.queued or self.record is not None or self.room)
+        idle = not (self.queued or self.record is not None or self.room or self.batches.gathered)
         return idle and not any(each.moves for each in self.open.values())
 
     def __repr__(self) -> str:
         return f"<Partition {self.name} {self.state}: {self.handled} handled>"
-
-
-def _raise(error: Exception) -> NoReturn:
-    raise error

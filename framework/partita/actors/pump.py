@@ -14,18 +14,17 @@ A handler's exception is an outcome, never a crash. Between a worker and a plain
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 
+from partita.actors.batches import call_batch
+from partita.actors.baton import Baton
 from partita.actors.crew import NO_LANES, NOTHING, Crew, Worker
 from partita.actors.endings import Endings, Notices
-from partita.actors.partition import OpenMessage, Partition
+from partita.actors.messages import OpenMessage
+from partita.actors.partition import Partition
 from partita.actors.routes import BoundRoute, Bury
-from partita.core.slices import SECONDS, SliceLength
 
-# Where several routes share a partition, or the only one has no call to spare, each message is looked at,
-# as if a lane were busy.
-MIXED: Mapping[Hashable, object] = {b"": None}
 # Messages after which it is said how many there were, while nobody rests.
 ENOUGH = 100
 
@@ -45,12 +44,7 @@ class Pump:
         self._endings = Endings(self.ready, notices, chance)
         self._crew = Crew(workers, self)
         self._ring: deque[Partition] = deque()
-        self._baton: Worker | None = None
-        self._length = SliceLength()
-        self._turn = self._began = 0.0
-        # Kept: the running loop is asked for with a system call on Python 3.11.
-        self._time: Callable[[], float] = float
-        self._handled = 0
+        self._baton = Baton(self._crew)
 
     async def run(self) -> None:
         """
@@ -59,24 +53,25 @@ class Pump:
         Raises:
             Exception: a worker crashed; started again, the pump goes on with what the partitions hold.
         """
-        self._time = asyncio.get_running_loop().time
+        self._baton.start()
         try:
             await self._crew.run(starters=sum(len(each.due) or 1 for each in self._ring))
         finally:
-            self._baton = None
+            self._baton.holder = None
 
     def close(self) -> None:
         """The crew is about to be dismissed: nothing is read after the message in hand."""
-        if self._baton is not None and self._baton.cell.record is not None:
+        holder = self._baton.holder
+        if holder is not None and self._baton.suspended:
             # Its handler may take the cancellation for an end like any other.
-            self._demote(self._baton)
+            self._baton.demote(holder)
 
     def left(self, worker: Worker, error: BaseException | None) -> None:
         """A worker's task is over: what it was at is due again."""
         if isinstance(error, Exception) and worker.slice is not None and worker.message is None:
             # Reading failed after the message in hand was finished: handlers' errors do not come here.
             assert worker.partition is not None  # it was being read
-            self._count(worker, worker.partition)
+            self._baton.count(worker, worker.partition)
             worker.partition.spoil(error)
         message = worker.message
         if message is not None and message.calling:
@@ -93,14 +88,14 @@ class Pump:
                 return
             partition.queued = True
             self._ring.append(partition)
-        if self._baton is None or self._baton.cell.record is not None:
+        if self._baton.holder is None or self._baton.suspended:
             self._crew.follower()
 
     def halt(self, partition: Partition) -> int:
         """Start nothing more of *partition*; returns how many of its handlers are running."""
-        holder = self._baton
+        holder = self._baton.holder
         if holder is not None and holder.partition is partition and partition.record is not None:
-            self._demote(holder)
+            self._baton.demote(holder)
             self._crew.follower()
         return sum(each.calling for each in partition.open.values())
 
@@ -119,19 +114,20 @@ class Pump:
 
     async def work(self, worker: Worker) -> None:
         """The hot loop: choose, call handlers, settle, until the crew closes."""
+        baton = self._baton
         while self._next(worker) or await self._rest(worker):
             cell, call, lanes = worker.cell, worker.call, worker.lanes
             failure: BaseException | None = None
             for record in worker.slice or ():
                 cell.record = record
                 try:
-                    await (call(record) if not lanes or not self._lane(worker, record) else NOTHING)
+                    await (call(record) if not lanes or not baton.lane(worker, record) else NOTHING)
                 # A barrier: whatever a handler raises is its message's outcome; the end of this task
                 # and a handler that is given up are told apart in _caught.
                 except BaseException as error:  # noqa: BLE001
                     failure = self._caught(worker, error)
                     break
-                if self._baton is not worker:
+                if baton.holder is not worker:
                     break
             record = None  # a parked frame holds no record
             if self._after(worker, failure):
@@ -146,12 +142,12 @@ class Pump:
             if self._ring:
                 crew.follower()
             return not crew.closing
-        holder = self._baton
+        holder = self._baton.holder
         if holder is not None and holder is not worker:
             if holder.cell.record is None and not holder.task.done():
                 return False  # it only lets the loop have a turn, and goes on then
-            self._demote(holder)
-        self._baton = None
+            self._baton.demote(holder)
+        self._baton.holder = None
         while self._ring and not crew.closing:
             partition = self._ring[0]
             if partition.due and partition.lease.takes_messages:
@@ -161,7 +157,7 @@ class Pump:
                 continue
             room = partition.room
             if room:
-                self._hold(worker, partition, room)
+                self._baton.hold(worker, partition, room, len(self._ring) == 1)
                 return True
             self._ring.popleft()
             partition.queued = False
@@ -176,26 +172,6 @@ class Pump:
                 return True
         return False
 
-    def _hold(self, worker: Worker, partition: Partition, room: int) -> None:
-        """The baton is *worker*'s, for a slice of *partition*, or for what a demoted holder left of one."""
-        only = partition.routes.only
-        worker.partition = worker.cell = partition
-        worker.route, worker.message, worker.queued = only, None, 0
-        if only is not None:
-            worker.call = only.first
-            worker.lanes = partition.lanes if only.unfinished < only.concurrency else MIXED
-        else:
-            worker.call, worker.lanes = partition.routes.call, MIXED
-        self._baton = worker
-        worker.slice, worker.size = partition.rest, 0
-        if worker.slice is None:
-            worker.size = min(self._length.messages, room)
-            worker.slice = partition.rest = partition.slice(worker.size)
-            self._began = self._time()
-        # Behind a message in hand nothing else of a partition in order can begin.
-        if only is None or only.order != "partition" or len(self._ring) > 1:
-            self._crew.follower()
-
     def _begin(self, worker: Worker, message: OpenMessage) -> bool:
         """*worker* is to call the handler of an open message; False when its route has no call to spare."""
         route = message.route
@@ -206,57 +182,13 @@ class Pump:
         worker.call, worker.lanes = route.first, NO_LANES
         if message.burying and route.bury is not None:
             worker.call = partial(_bury, route.bury, message)
+        elif route.batch is not None:
+            worker.call = partial(call_batch, message)
         elif message.attempt > 1:
             worker.call = partial(_again, message)
         worker.slice = (message.record,)
         message.calling = True
         route.unfinished += 1
-        return True
-
-    def _demote(self, holder: Worker) -> None:
-        """The holder is suspended in a handler: its message is open from now on, the baton free."""
-        self._baton = None
-        if holder.task.done():
-            # It has crashed in this turn of the loop, and its callback has not run yet.
-            self._crew.ended(holder, holder.task)
-        else:
-            self._open(holder)
-
-    def _open(self, worker: Worker) -> OpenMessage:
-        partition = worker.partition
-        assert partition is not None  # there is a record in hand
-        record, partition.record = partition.record, None
-        route = worker.route or partition.routes.pick(record)
-        message = OpenMessage(partition, record, route, route.lane_of(record))
-        worker.message = message
-        message.calling = True
-        route.unfinished += 1
-        worker.queued += 1  # as those behind it, it was read and is not handled
-        self._count(worker, partition)
-        partition.enter(message)
-        return message
-
-    def _lane(self, worker: Worker, record: object) -> bool:
-        """Put the message in hand behind what it must wait for; False when there is nothing."""
-        partition = worker.partition
-        assert partition is not None  # there is a record in hand
-        route = worker.route or partition.routes.pick(record)
-        key = route.lane_of(record)
-        behind = key is not None and key in partition.lanes
-        if not behind and route.unfinished < route.concurrency:
-            return False
-        message = OpenMessage(partition, record, route, key)
-        partition.record = None
-        partition.enter(message, behind=behind)
-        if route.queued is not None:
-            route.queued(record)
-        if not behind:
-            route.waiting.append(message)
-        worker.queued += 1
-        if partition.serial:
-            # What waits for a call is to be the only one of its partition.
-            self._count(worker, partition)
-            self._baton = None
         return True
 
     def _caught(self, worker: Worker, error: BaseException) -> BaseException:
@@ -267,45 +199,31 @@ class Pump:
 
     def _after(self, worker: Worker, failure: BaseException | None) -> bool:
         """Settle what was done; True when the loop is to have a turn before the next."""
-        partition, held = worker.partition, self._baton is worker
+        partition, held = worker.partition, self._baton.holder is worker
         assert partition is not None  # something was done
         worker.slice = None
         if failure is not None and worker.message is None:
-            self._open(worker)
+            self._baton.open(worker)
         message, worker.message = worker.message, None
         if message is None:
             # It has read a slice to its end, or may start no more of one, and then the baton is free.
             return self._slice_ended(worker, partition) if held else False
         worker.cell = worker
         if held:
-            self._baton = None
+            self._baton.holder = None
         self._settle(worker, message, failure)
         return False
 
-    def _count(self, worker: Worker, partition: Partition) -> int:
-        """Count what the holder has read and handled; returns how many messages it has read."""
-        taken, queued = partition.taken(), worker.queued
-        worker.queued = 0
-        partition.handled += taken - queued
-        self._handled += taken - queued
-        return taken
-
     def _slice_ended(self, worker: Worker, partition: Partition) -> bool:
-        """The holder has read to the end of a slice; True when the loop is to have a turn."""
-        taken = self._count(worker, partition)
-        partition.read_past()
+        turn = self._baton.slice_ended(worker, partition)
         self._ring.rotate(-1)
-        now = self._time()
-        if worker.size:
-            self._length.took(now - self._began, taken, worker.size)
+        if partition.batches.gathered and partition.choked:
+            # No more can be gathered before some of it is handled.
+            partition.batches.flush()
         self._tell()
         if partition.quiet:
             self._notices.idle()
-        # Short slices share a turn of the loop.
-        if now - self._turn < SECONDS:
-            return False
-        self._turn = now
-        return True
+        return turn
 
     def _settle(self, worker: Worker, message: OpenMessage, failure: BaseException | None) -> None:
         """The handler of an open message has ended: finish it and go on behind it, or see to its failure."""
@@ -316,11 +234,12 @@ class Pump:
         while worker.task.cancelling():
             # A handler that was given up may end in any way; the next must not find itself cancelled.
             worker.task.uncancel()
-        follow = None
-        if failure is None and not message.burying and partition.lease.takes_messages:
+        if failure is None and route.batch is None and not message.burying and partition.lease.takes_messages:
             follow = partition.leave(message)
         elif failure is None or not given_up:
-            follow = self._endings.see_to(message, failure)
+            follow = self._see_to(message, failure)
+        else:
+            follow = None
         if follow is not None:
             self._follow(worker, route, follow)
         if not partition.lease.takes_messages:
@@ -329,11 +248,17 @@ class Pump:
             self._endings.serve(route)
         if not partition.queued:
             self.ready(partition)
-        self._handled += failure is None
-        if self._handled >= ENOUGH:
+        self._baton.handled += failure is None
+        if self._baton.handled >= ENOUGH:
             self._tell()
         if not partition.open and partition.quiet:
             self._notices.idle()
+
+    def _see_to(self, message: OpenMessage, failure: BaseException | None) -> OpenMessage | None:
+        if message.route.batch is None or message.burying:
+            return self._endings.see_to(message, failure)
+        message.partition.batches.ended(message, failure, self._endings)
+        return None
 
     def _follow(self, worker: Worker, route: BoundRoute, follow: OpenMessage) -> None:
         if follow.route is route:
@@ -344,8 +269,8 @@ class Pump:
 
     def _tell(self) -> None:
         """Say how many messages were handled since this was last said."""
-        if self._handled:
-            handled, self._handled = self._handled, 0
+        handled, self._baton.handled = self._baton.handled, 0
+        if handled:
             self._notices.finished(handled)
 
 

@@ -1,13 +1,14 @@
 """Routes as actors use them: bound to a backend, and those of one topic by kind."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, MutableMapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 
 from partita.actors.holds import Holds
+from partita.core.batches import BatchLimits
 from partita.core.errors import Unroutable
 from partita.core.ports import RecordReader
 from partita.core.retries import Retry
@@ -20,6 +21,20 @@ First = Callable[[object], Awaitable[object]]
 KeyOf = Callable[[object], Hashable]
 Bury = Callable[["OpenMessage"], Awaitable[object]]
 NOBODY = "(none)"
+
+
+@attrs.frozen(eq=False)
+class BoundBatch:
+    """
+    What makes a route one of batches.
+
+    Args:
+        limits: when a batch is handed over.
+        call: takes the records of a batch, the attempt, and where to put the failed ones by their index.
+    """
+
+    limits: BatchLimits
+    call: Callable[[Sequence[object], int, MutableMapping[int, BaseException]], Awaitable[object]]
 
 
 @attrs.define(eq=False)
@@ -41,6 +56,7 @@ class BoundRoute:
         first: the call for the first attempt, which may be the handler itself.
 
     Attributes:
+        batch: for a batch handler, which is called with many records; None: it is called with one.
         lane_of: the key whose lane a record belongs to; None: it waits for no other message.
         unfinished: calls that are suspended, or whose message waits for its next attempt.
         waiting: messages that wait for a call of this route to end.
@@ -57,6 +73,7 @@ class BoundRoute:
     holds: Holds = attrs.field(factory=Holds)
     queued: Callable[[object], None] | None = None
     first: First = attrs.field(default=attrs.Factory(lambda route: route.first_call, takes_self=True))
+    batch: BoundBatch | None = attrs.field(default=None, init=False)
     lane_of: KeyOf = attrs.field(init=False, repr=False)
     unfinished: int = attrs.field(default=0, init=False)
     waiting: "deque[OpenMessage]" = attrs.field(factory=deque, init=False)

@@ -55,6 +55,11 @@ class FlowGate:
             if getattr(self, name) < 1:
                 raise SettingsError(f"a flow {name} of {getattr(self, name)} lets nothing in; give 1 or more")
 
+    def widen(self, messages: int) -> None:
+        """Let at least so many messages be unfinished, and offsets lie between them."""
+        self.most_open = max(self.most_open, messages)
+        self.most_span = max(self.most_span, messages)
+
     def take(self, size: int) -> None:
         """*size* bytes have arrived."""
         self.held += size

@@ -49,6 +49,10 @@ class RouteTable(Generic[T]):
             )
         kinds[kind] = handler
 
+    def kinds(self, source: Source) -> Mapping[str | None, T]:
+        """The handlers of a topic or pattern by kind, as they were added for just that."""
+        return self._topics.get(source, {}) if isinstance(source, str) else self._patterns.get(source, {})
+
     @property
     def topics(self) -> frozenset[str]:
         """The topics named outright."""

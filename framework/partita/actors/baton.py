@@ -1,0 +1,153 @@
+"""
+The baton: who reads, and what becomes of the slice in hand.
+
+One worker of a pump holds it. While its handlers do not suspend it goes on alone and nothing is recorded; a
+message whose handler suspends is opened when another worker takes the baton, and the slice goes on there.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable, Mapping
+
+from partita.actors.crew import Crew, Worker
+from partita.actors.messages import OpenMessage
+from partita.actors.partition import Partition
+from partita.core.slices import SECONDS, SliceLength
+
+# Where several routes share a partition, or the only one has no call to spare, each message is looked at,
+# as if a lane were busy.
+MIXED: Mapping[Hashable, object] = {b"": None}
+
+
+class Baton:
+    """
+    Held by at most one worker.
+
+    Args:
+        crew: the workers.
+
+    Attributes:
+        holder: who reads.
+        handled: messages that were handled and not told of yet.
+    """
+
+    __slots__ = ("_began", "_crew", "_length", "_time", "_turn", "handled", "holder")
+
+    def __init__(self, crew: Crew) -> None:
+        self.holder: Worker | None = None
+        self.handled = 0
+        self._crew = crew
+        self._length = SliceLength()
+        self._turn = self._began = 0.0
+        self._time: Callable[[], float] = float
+
+    def start(self) -> None:
+        """A loop runs. Its clock is kept, as asking for the loop is a system call on Python 3.11."""
+        self._time = asyncio.get_running_loop().time
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the holder is in the middle of a handler, seen from outside of it."""
+        return self.holder is not None and self.holder.cell.record is not None
+
+    def hold(self, worker: Worker, partition: Partition, room: int, alone: bool) -> None:
+        """
+        The baton is *worker*'s, for a slice of *partition*, or for what a demoted holder left of one.
+
+        Args:
+            worker: who reads.
+            partition: what is read.
+            room: how many messages may be started.
+            alone: whether no other partition has work.
+        """
+        only = partition.routes.only
+        worker.partition = worker.cell = partition
+        worker.route, worker.message, worker.queued = only, None, 0
+        if only is not None:
+            worker.call = only.first
+            free = only.unfinished < only.concurrency and only.batch is None
+            worker.lanes = partition.lanes if free else MIXED
+        else:
+            worker.call, worker.lanes = partition.routes.call, MIXED
+        self.holder = worker
+        worker.slice, worker.size = partition.rest, 0
+        if worker.slice is None:
+            worker.size = min(self._length.messages, room)
+            worker.slice = partition.rest = partition.unread.slice(worker.size)
+            self._began = self._time()
+        # Behind a message in hand nothing else of a partition in order can begin.
+        if only is None or only.order != "partition" or not alone:
+            self._crew.follower()
+
+    def demote(self, holder: Worker) -> None:
+        """The holder is suspended in a handler: its message is open from now on, the baton free."""
+        self.holder = None
+        if holder.task.done():
+            # It has crashed in this turn of the loop, and its callback has not run yet.
+            self._crew.ended(holder, holder.task)
+        else:
+            self.open(holder)
+
+    def open(self, worker: Worker) -> None:
+        """The message that *worker* has in hand is unfinished from now on."""
+        partition = worker.partition
+        assert partition is not None  # there is a record in hand
+        record, partition.record = partition.record, None
+        route = worker.route or partition.routes.pick(record)
+        message = OpenMessage(partition, record, route, route.lane_of(record))
+        worker.message = message
+        message.calling = True
+        route.unfinished += 1
+        worker.queued += 1  # as those behind it, it was read and is not handled
+        self.count(worker, partition)
+        partition.enter(message)
+
+    def lane(self, worker: Worker, record: object) -> bool:
+        """Put the message in hand behind what it must wait for; False when there is nothing."""
+        partition = worker.partition
+        assert partition is not None  # there is a record in hand
+        route = worker.route or partition.routes.pick(record)
+        if route.batch is not None:
+            partition.record = None
+            partition.batches.add(record, route)
+            return self._put_aside(worker, partition)
+        key = route.lane_of(record)
+        behind = key is not None and key in partition.lanes
+        if not behind and route.unfinished < route.concurrency:
+            return False
+        message = OpenMessage(partition, record, route, key)
+        partition.record = None
+        partition.enter(message, behind=behind)
+        if route.queued is not None:
+            route.queued(record)
+        if not behind:
+            route.waiting.append(message)
+        return self._put_aside(worker, partition)
+
+    def _put_aside(self, worker: Worker, partition: Partition) -> bool:
+        worker.queued += 1
+        if partition.serial:
+            # What waits for a call is to be the only one of its partition.
+            self.count(worker, partition)
+            self.holder = None
+        return True
+
+    def count(self, worker: Worker, partition: Partition) -> int:
+        """Count what the holder has read and handled; returns how many messages it has read."""
+        taken, queued = partition.unread.taken(), worker.queued
+        worker.queued = 0
+        partition.handled += taken - queued
+        self.handled += taken - queued
+        return taken
+
+    def slice_ended(self, worker: Worker, partition: Partition) -> bool:
+        """The holder has read to the end of a slice; True when the loop is to have a turn."""
+        taken = self.count(worker, partition)
+        partition.read_past()
+        now = self._time()
+        if worker.size:
+            self._length.took(now - self._began, taken, worker.size)
+        # Short slices share a turn of the loop.
+        if now - self._turn < SECONDS:
+            return False
+        self._turn = now
+        return True
