@@ -82,7 +82,7 @@ async def settled(cluster: KafkaCluster) -> None:
     await asyncio.to_thread(cluster.settle)
     async with asyncio.timeout(60):
         while not await in_sync(cluster.address):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
 
 
 def verdict(used: Group, told: str) -> None:

@@ -95,6 +95,10 @@ class ByteProxy:
         """Break every open connection with a reset, on both sides; new ones are served."""
         self._listener.do(self._reset())
 
+    def inject(self, data: bytes) -> None:
+        """Let every client read this between the bytes that the server sends."""
+        self._listener.do(self._inject(data))
+
     def black_hole(self) -> None:
         """
         Keep silent: connections stay, new ones are accepted, and no byte and no end of one passes, until
@@ -130,6 +134,10 @@ class ByteProxy:
             for writer in (pair.client, pair.server):
                 if writer is not None:
                     reset(writer)
+
+    async def _inject(self, data: bytes) -> None:
+        for pair in self._pairs:
+            pair.client.write(data)
 
     async def _forget(self) -> None:
         for pair in self._pairs:

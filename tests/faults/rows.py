@@ -13,6 +13,7 @@ _MEMBERSHIP = "tests/faults/test_membership.py::test_"
 _PROCESSES = "tests/faults/test_processes.py::test_"
 _HANDLERS = "tests/faults/test_handlers.py::test_"
 _LIMITS = "tests/faults/test_limits.py::test_"
+_ANSWERS = "tests/faults/test_protocol_answers.py::test_"
 _COMMITS = "tests/faults/test_commit_answers.py::test_"
 _LETTERS = "tests/faults/test_dead_letter_topics.py::test_"
 _HOLES = "tests/faults/test_holes.py::test_"
@@ -28,6 +29,8 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     4: ("the group's coordinator is killed", ["tests/chaos/coordinator_killed.py"]),
     6: ("all brokers restart, one after the other", ["tests/chaos/rolling_brokers.py"]),
     11: ("the disk of a broker is full", ["tests/chaos/full_disk.py"]),
+    13: ("errors that pass, old codes and new", [f"{_ANSWERS}a_member_outlives_every_error_that_passes"]),
+    16: ("metadata without the topic", [f"{_ANSWERS}a_member_outlives_every_error_that_passes"]),
     19: ("answers do not come back", [f"{_COMMITS}a_commit_without_an_answer_is_made_again"]),
     27: ("a worker joins under load", [
         f"{_MEMBERSHIP}joins_and_leaves_under_load_repeat_nothing",

@@ -50,8 +50,12 @@ async def brief(message: Message) -> None:
     await asyncio.sleep(0.005)
 
 
-async def survives(broker: Broker, proxy: KafkaProxy, api: str, error: str, named: str) -> None:
-    """Handle messages while some answers of a kind tell an error; a member goes on without help."""
+async def survives(broker: Broker, proxy: KafkaProxy, api: str, error: str, named: str) -> int:
+    """
+    Handle messages while some answers of a kind tell an error; a member goes on without help.
+
+    Returns how many answers did.
+    """
     async with group(broker.server.address) as used:
         used.address = proxy.address
         after = 2 if named == "topic" else 0  # when some messages have been read
@@ -66,6 +70,7 @@ async def survives(broker: Broker, proxy: KafkaProxy, api: str, error: str, name
         all_handled(events, used.published)
         in_key_order([each for each in events if each.name == "done"])
         commits_are_safe(events, used.watch.answers)
+        return rule.hits
 
 
 @pytest.mark.parametrize(("cases", "named"), [(GROUP, "group"), (LOG, "topic")], ids=["group", "log"])
@@ -75,7 +80,9 @@ def test_a_member_outlives_every_error_that_passes(
     """Whatever the broker answers twice, everything is handled and committed, each key in order. The cases
     run side by side, each in a group and a topic of its own."""
 
-    async def scenario() -> None:
-        await asyncio.gather(*[survives(broker, proxied, *case, named) for case in cases])
+    async def scenario() -> list[int]:
+        return await asyncio.gather(*[survives(broker, proxied, *case, named) for case in cases])
 
-    asyncio.run(scenario())
+    told = asyncio.run(scenario())
+
+    assert told == [TIMES] * len(cases)

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from nats import errors
 from tests.backends.nats.members import bus, member, publish, topic_on, until
-from tests.backends.nats.proxy import proxied
 from tests.brokers import Server
+from tests.faults.byte_proxy import ByteProxy
 
 from partita.backends.nats import NatsBackend
 from partita.core.errors import Closed
@@ -59,14 +59,15 @@ def test_messages_sent_while_the_server_is_away_are_stored_once_and_in_order(own
     asyncio.run(scenario())
 
 
-def test_a_publisher_over_a_network_that_breaks_stores_every_message_once(nats: str) -> None:
+def test_a_publisher_over_a_network_that_breaks_stores_every_message_once(
+    nats: str, proxy: ByteProxy
+) -> None:
     """Acknowledgements that were lost are asked for again, in the order of the messages."""
 
     async def scenario() -> None:
         async with (
             bus(nats) as near,
             topic_on(near) as topic,
-            proxied(nats) as proxy,
             bus(proxy.address) as far,
         ):
             values: list[bytes | None] = [b"%d" % number for number in range(4000)]
@@ -75,7 +76,7 @@ def test_a_publisher_over_a_network_that_breaks_stores_every_message_once(nats: 
                 results.append(far.publisher.send(topic, Outgoing(value)))
                 if at % 1000 == 500:
                     await results[at - 400]
-                    proxy.cut()
+                    proxy.reset()
 
             receipts = await asyncio.gather(*results)
 
@@ -89,6 +90,7 @@ def test_a_publisher_over_a_network_that_breaks_stores_every_message_once(nats: 
 
 def test_a_client_that_was_closed_for_good_is_told_by_poll_and_replaced_under_the_publisher(
     nats: str,
+    proxy: ByteProxy,
 ) -> None:
     """Refused credentials end the client; the membership is rebuilt by its owner, the rest by itself."""
 
@@ -96,7 +98,6 @@ def test_a_client_that_was_closed_for_good_is_told_by_poll_and_replaced_under_th
         async with (
             bus(nats) as near,
             topic_on(near) as topic,
-            proxied(nats) as proxy,
             bus(proxy.address) as far,
             member(far, topic) as reader,
         ):

@@ -10,7 +10,7 @@ from nats import connect
 from nats.aio.msg import Msg
 from nats.js.errors import APIError
 from tests.backends.nats.members import DEADLINE, Member, bus, member, publish, topic_on, until
-from tests.backends.nats.proxy import proxied
+from tests.faults.byte_proxy import ByteProxy
 
 from partita.core.ports import Membership, TopicPartition
 
@@ -94,14 +94,13 @@ def test_unfinished_messages_of_a_closed_member_come_again_though_nothing_new_is
     asyncio.run(scenario())
 
 
-def test_a_member_that_vanishes_is_replaced_once_its_pin_times_out(nats: str) -> None:
+def test_a_member_that_vanishes_is_replaced_once_its_pin_times_out(nats: str, proxy: ByteProxy) -> None:
     """A cut connection without a word: the other member reads on exactly after the last commit."""
 
     async def scenario() -> None:
         async with (
             bus(nats, SHORT_PIN) as backend,
             topic_on(backend) as topic,
-            proxied(nats) as proxy,
             bus(proxy.address, SHORT_PIN) as far,
             member(far, topic) as first,
         ):
@@ -110,7 +109,7 @@ def test_a_member_that_vanishes_is_replaced_once_its_pin_times_out(nats: str) ->
             at = TopicPartition(topic, 0)
             assert await first.store({at: first.offsets[at][12]}) == {}
             async with member(backend, topic) as second:
-                proxy.cut(for_good=True)
+                proxy.down()
                 assert await second.subscription.unread() == {at: 8}, "its owner is dead, not alive"
 
                 await until(lambda: len(second.values) >= 8, first, second)
@@ -143,20 +142,21 @@ def test_a_new_member_resumes_exactly_after_the_commit(nats: str) -> None:
     asyncio.run(scenario())
 
 
-def test_a_cut_connection_neither_repeats_nor_loses_a_message_for_the_same_owner(nats: str) -> None:
+def test_a_cut_connection_neither_repeats_nor_loses_a_message_for_the_same_owner(
+    nats: str, proxy: ByteProxy
+) -> None:
     """After each reconnect the owner reads on where it was, though nothing was committed."""
 
     async def scenario() -> None:
         async with (
             bus(nats) as backend,
             topic_on(backend) as topic,
-            proxied(nats) as proxy,
             bus(proxy.address) as far,
             member(far, topic) as reader,
         ):
             for turn in range(4):
                 await publish(backend, topic, [b"%d" % (turn * 500 + n) for n in range(500)])
-                proxy.cut()
+                proxy.reset()
                 await reader.read(turn * 500 + 500)
 
             assert reader.values == numbered(2000)
