@@ -2,6 +2,8 @@
 
 import asyncio
 
+from tests.simulated import pass_time
+
 from partita.testing.process import Process, ProcessLoop
 
 
@@ -14,7 +16,7 @@ def told(scenario: str) -> list[str]:
         loop.call_later(3.0, seen.append, f"{name} timer")
         try:
             for second in range(1, 5):
-                await asyncio.sleep(1.0)
+                await pass_time(1.0)
                 seen.append(f"{name} {second} at {loop.time():.1f}")
         finally:
             seen.append(f"{name} ends")
@@ -23,14 +25,14 @@ def told(scenario: str) -> list[str]:
         one, other = Process("one"), Process("other")
         assert repr(one) == "<Process one running>"
         tasks = one.spawn(work("one")), other.spawn(work("other"))
-        await asyncio.sleep(2.5)
+        await pass_time(2.5)
         one.kill() if scenario == "killed" else one.freeze()
         assert repr(one) == f"<Process one {'dead' if scenario == 'killed' else 'frozen'}>"
         one.call(lambda: seen.append("one is called"))
         other.call(lambda: seen.append("other is called"))
-        await asyncio.sleep(3.0)
+        await pass_time(3.0)
         one.thaw()
-        await asyncio.sleep(3.0)
+        await pass_time(3.0)
         seen.append("over")
         for task in tasks:
             task.cancel()

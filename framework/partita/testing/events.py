@@ -17,8 +17,8 @@ class Event:
         process: the name of the process that it happened to.
         what: "start", "done", "failed", "exhausted" or "dropped" of a handler's call; "published",
             "unroutable", "buried", "given", "fenced", "assigned", "revoking", "revoked", "lost", "expelled",
-            "left", "commit sent", "commit stored" or "commit failed" at the broker; "crash", "trouble begins",
-            "trouble ends", "stopping", "stopped" or "fault" of the process.
+            "left", "commit sent", "commit stored" or "commit failed" at the broker; "crash", "stopping",
+            "stopped", "trouble begins", "trouble ends" or "fault" of the process.
         at: the partition, if it is about one.
         offset: of the message, or the one that is committed.
         handler: the name of the handler that is called.

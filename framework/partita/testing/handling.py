@@ -142,9 +142,9 @@ def _lane(route: Route, message: Message) -> Hashable:
         return WHOLE_PARTITION if settings.order == "partition" else None
     try:
         key = message.key if settings.key_from is None else settings.key_from(message)
-    # The engine finds the same, and fails the message for it.
-    except Exception:  # noqa: BLE001
-        return None
+    # The engine finds the same, and fails the message for it; no other message is of that lane.
+    except Exception as error:  # noqa: BLE001
+        return error
     return "no key" if key is None and settings.null_key == "serial" else key
 
 

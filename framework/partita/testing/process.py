@@ -8,13 +8,16 @@ asks the process of each before it runs.
 import asyncio
 import atexit
 import contextvars
+import logging
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import suppress
 from typing import TypeVar, TypeVarTuple, cast
 
+from partita.core.health import describe
 from partita.testing.loop import SimLoop
+
+_log = logging.getLogger("partita.testing")
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -30,9 +33,13 @@ _ABANDONED: list[Generator[object, object, object]] = []
 def _let_go() -> None:
     """While there are still modules that a `finally` may use."""
     for steps in _ABANDONED:
-        # A `finally` that fails or waits is nobody's concern any more: the simulation is long over.
-        with suppress(Exception):
+        try:
             steps.close()
+        # A `finally` that fails or waits changes nothing any more: the simulation is long over.
+        except Exception as error:  # noqa: BLE001
+            _log.debug(
+                "a handler that a simulated crash had stopped could not be closed: %s", describe(error)
+            )
 
 
 class Process:
