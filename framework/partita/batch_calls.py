@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import NoReturn
 
 from partita.actors.holds import Holds
 from partita.actors.threads import ThreadPool
@@ -18,9 +17,16 @@ Named = MutableMapping[int, BaseException]
 BatchCall = Callable[[Sequence[object], int, Named], Awaitable[object]]
 
 
-def no_single_call(record: object, attempt: int) -> NoReturn:
-    """What stands where other routes have their call; the pump never asks a route of batches for it."""
-    raise AssertionError("a batch handler is not called with one record")
+def batch_of_one(call: BatchCall) -> Call:
+    """The call of one message by itself; it fails with what the handler names, too."""
+
+    async def handle(record: object, attempt: int) -> None:
+        named: dict[int, BaseException] = {}
+        await call((record,), attempt, named)
+        if named:
+            raise named[0]
+
+    return handle
 
 
 def bind_batch(plan: HandlerPlan, reader: RecordReader, scope: Scope, pool: ThreadPool | None) -> BatchCall:

@@ -12,12 +12,12 @@ from partita.actors.processes import ProcessPool
 from partita.actors.routes import BoundBatch, BoundRoute, Bury, TopicRoutes
 from partita.batch_calls import (
     batch_leased,
+    batch_of_one,
     batch_stalling,
     batch_timed,
     batch_traced,
     batch_watched,
     bind_batch,
-    no_single_call,
 )
 from partita.calls import bind_first, bind_handler
 from partita.core.dead_letters import Death, dead_letter
@@ -117,18 +117,19 @@ class Wiring:
     ) -> BoundRoute:
         settings, plan, reader = route.settings, route.plan, self.backend.reader
         assert route.batch is not None and not isinstance(pool, ProcessPool)  # noqa: PT018 - as it was declared
-        bound = BoundRoute(plan.name, no_single_call, settings.retry, settings.order, settings.concurrency)
-        call = bind_batch(plan, reader, scope, pool)
+        call, holds = bind_batch(plan, reader, scope, pool), Holds()
         if settings.timeout is not None:
             call = batch_timed(call, settings.timeout)
         if pool is not None:
-            call = batch_stalling(call, pool, reader, bound.holds)
+            call = batch_stalling(call, pool, reader, holds)
         if self.wrap is not unwrapped:
             call = batch_watched(call, lambda each: self.wrap(each, route))
         if handling is not None:
             call = batch_traced(call, handling)
         if any(each.want is Want.CONTEXT for each in plan.parameters):
             call = batch_leased(call, reader, leases)
+        alone, order = batch_of_one(call), settings.order
+        bound = BoundRoute(plan.name, alone, settings.retry, order, settings.concurrency, holds=holds)
         bound.batch = BoundBatch(route.batch, call)
         return bound
 

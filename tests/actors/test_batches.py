@@ -11,7 +11,7 @@ from tests.simulated import pass_time, run, until
 from partita import Retry
 from partita.actors.holds import Postponed
 from partita.actors.routes import BoundBatch, BoundRoute, TopicRoutes
-from partita.batch_calls import no_single_call
+from partita.batch_calls import batch_of_one
 from partita.core.batches import BatchLimits
 from partita.core.flow import DEFAULT_BYTES
 from partita.core.ports import TopicPartition
@@ -35,7 +35,7 @@ def batched(
     async def call(records: Sequence[object], attempt: int, named: Named) -> None:
         await handle([READER.value(each) or b"" for each in records], named)
 
-    route = BoundRoute("store", no_single_call, retry, order, drop=drop)
+    route = BoundRoute("store", batch_of_one(call), retry, order, drop=drop)
     route.batch = BoundBatch(limits, call)
     running.routes = TopicRoutes({None: route}, "type", READER)
     return route
@@ -320,3 +320,38 @@ def test_a_batch_is_handed_over_early_when_no_more_bytes_may_come_in() -> None:
     took, _ = run(scenario())
 
     assert took < 60.0
+
+
+def test_a_message_that_ends_the_process_in_a_batch_is_found_and_given_up() -> None:
+    """Under care a batch handler gets one message at a time, so the one that ends its owner is known."""
+    broker, calls, died = ScriptedBroker(AT), list[list[bytes]](), anyio.Event()
+
+    async def handle(values: list[bytes], named: Named) -> None:
+        calls.append(values)
+        if b"2" in values:
+            died.set()
+            await anyio.sleep_forever()
+
+    async def owner() -> bool:
+        nonlocal died
+        died = anyio.Event()
+        running = RunningConsumer(broker, unused)
+        batched(running, handle, BatchLimits(3, 0.1), retry=Retry(attempts=2, backoff=0.1))
+        async with running:
+            broker.rewind(AT)
+            broker.member.feed(AT, *[b"1", b"2", b"3", b"4"][broker.stored.get(AT, 0) :])
+            await until(lambda: died.is_set() or broker.stored.get(AT) == 4)
+            return broker.stored.get(AT) == 4
+
+    async def scenario() -> int:
+        owners = 1
+        while not await owner():
+            owners += 1
+        return owners
+
+    owners, _ = run(scenario())
+
+    assert owners == 5
+    assert [each for each in calls if len(each) > 1] == [[b"1", b"2", b"3"]] * 2
+    assert calls.count([b"2"]) == 2
+    assert [b"4"] in calls
