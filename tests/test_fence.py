@@ -29,7 +29,7 @@ def test_a_handler_that_outlives_its_assignment_is_told() -> None:
                 seen.append((context.fence, context.still_mine()))
                 while asleep and len(seen) == 1:
                     try:
-                        await asyncio.sleep(0.1)
+                        await asyncio.sleep(0.05)
                     except asyncio.CancelledError:
                         continue  # on purpose: a handler may do such a thing
                 seen.append((context.fence, context.still_mine()))
@@ -62,7 +62,7 @@ def test_a_call_that_a_middleware_held_back_belongs_to_the_assignment_it_came_wi
     async def hold(message: Message, call_next: CallNext) -> None:
         while not held.is_set():
             try:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.05)
             except asyncio.CancelledError:
                 continue  # on purpose, as above
             if first_is_back:

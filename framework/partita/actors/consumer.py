@@ -8,11 +8,12 @@ it again with a new client. A client is rebuilt, never repaired.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 
 import anyio
 import attrs
 
+from partita.actors.accounts import Account
 from partita.actors.committer import Committer
 from partita.actors.partition import Partition
 from partita.actors.poller import Poller
@@ -22,7 +23,6 @@ from partita.actors.supervisor import Supervisor
 from partita.actors.warm import WarmStore
 from partita.core.commits import CommitPolicy
 from partita.core.flow import FlowGate
-from partita.core.health import Parked, Part, describe
 from partita.core.leases import Lease, Leases
 from partita.core.ports import Membership, Subscription, TopicPartition
 from partita.core.process_flow import ProcessFlow
@@ -55,7 +55,7 @@ class ConsumerSettings:
     flow: ProcessFlow = attrs.field(factory=ProcessFlow)
 
 
-class Consumer:
+class Consumer(Account):
     """
     One group membership.
 
@@ -64,11 +64,6 @@ class Consumer:
         subscribe: makes a new client-side subscription for each start.
         routes: the routes of a topic; raises what makes a topic unservable.
         on_stop_request: a handler asked the process to stop.
-
-    Attributes:
-        abandoned: messages whose handler was still running when the drain timeout passed.
-        late_completions: handlers that returned when their partition was not ours any more; what they did
-            counts for nothing here.
     """
 
     def __init__(
@@ -78,51 +73,19 @@ class Consumer:
         routes: Callable[[str], TopicRoutes],
         on_stop_request: Callable[[BaseException], None],
     ) -> None:
+        super().__init__(settings.membership.group)
         self.settings = settings
-        self.partitions: dict[TopicPartition, Partition] = {}
         self.joined = False
-        self.abandoned = self.late_completions = 0
         self._subscribe = subscribe
         self._routes = routes
         self._on_stop_request = on_stop_request
         self._warm = WarmStore(most_bytes=settings.flow.limits.bytes // 2)
-        self._handled_before = self._failed_before = 0
-        self._trouble: tuple[str, float] | None = None
         self._draining = False
         self._subscription: Subscription | None = None
         self._supervisor: Supervisor | None = None
         self._poller: Poller | None = None
         self._pump: Pump | None = None
         self._committer: Committer | None = None
-
-    @property
-    def name(self) -> str:
-        """The group's name."""
-        return self.settings.membership.group
-
-    @property
-    def handled(self) -> int:
-        """Messages handled since the first start."""
-        return self._handled_before + sum(each.handled for each in self.partitions.values())
-
-    @property
-    def failed(self) -> int:
-        """Messages given up since the first start: dead letters and dropped ones."""
-        return self._failed_before + sum(each.failed for each in self.partitions.values())
-
-    @property
-    def parked(self) -> Iterable[Parked]:
-        """The messages that are parked now."""
-        return [told for each in self.partitions.values() for told, _ in each.parked]
-
-    @property
-    def parts(self) -> Mapping[str, Part]:
-        """The health of this consumer, and of each partition with a parked message."""
-        parts = {f"consumer {self.name}": _part(self._trouble)}
-        for at, each in self.partitions.items():
-            for told, since in each.parked:
-                parts.setdefault(str(at), _part((str(told), since)))
-        return parts
 
     async def run(self) -> None:
         """
@@ -145,8 +108,7 @@ class Consumer:
             self.joined, self._trouble = True, None
             await self._supervisor.run()
         except Exception as error:
-            since = self._trouble[1] if self._trouble else anyio.current_time()
-            self._trouble = describe(error), since
+            self._fails(error)
             raise
         finally:
             self.joined = False
@@ -220,9 +182,7 @@ class Consumer:
             if self.partitions.get(partition.name) is not partition:
                 continue
             partition.end()
-            self._handled_before += partition.handled
-            self._failed_before += partition.failed
-            del self.partitions[partition.name]
+            self._gone(partition)
             self.settings.leases.drop(partition.lease)
             assert self._pump is not None and self._committer is not None  # noqa: PT018
             self._pump.give_up(partition)
@@ -272,10 +232,6 @@ class Consumer:
         for partition in self.partitions.values():
             asyncio.get_running_loop().call_soon(self._pump.ready, partition)
 
-    def late(self) -> None:
-        """A handler returned when its partition was not ours any more."""
-        self.late_completions += 1
-
     def stop_requested(self, error: BaseException) -> None:
         """A handler asked the process to stop."""
         self._on_stop_request(error)
@@ -283,13 +239,6 @@ class Consumer:
     def __repr__(self) -> str:
         state = "running" if self.joined else "not joined"
         return f"<Consumer {self.name!r} {state}: {len(self.partitions)} partitions>"
-
-
-def _part(trouble: tuple[str, float] | None) -> Part:
-    if trouble is None:
-        return Part(healthy=True)
-    reason, since = trouble
-    return Part(healthy=False, reason=reason, since=anyio.current_time() - since)
 
 
 def _judge_child(name: str, error: BaseException) -> FailureKind:

@@ -1,0 +1,77 @@
+"""What a member has come to, over all its starts, and how it is."""
+
+from collections.abc import Iterable, Mapping
+
+import anyio
+
+from partita.actors.partition import Partition
+from partita.core.health import Parked, Part, describe
+from partita.core.ports import TopicPartition
+
+
+class Account:
+    """
+    The figures and the health of one member.
+
+    Args:
+        name: the group's name.
+
+    Attributes:
+        partitions: those that it has now.
+        abandoned: messages whose handler was still running when the drain timeout passed.
+        late_completions: handlers that returned when their partition was not ours any more; what they did
+            counts for nothing here.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.partitions: dict[TopicPartition, Partition] = {}
+        self.abandoned = self.late_completions = 0
+        self._handled_before = self._failed_before = 0
+        self._trouble: tuple[str, float] | None = None
+
+    @property
+    def handled(self) -> int:
+        """Messages handled since the first start."""
+        return self._handled_before + sum(each.handled for each in self.partitions.values())
+
+    @property
+    def failed(self) -> int:
+        """Messages given up since the first start: dead letters and dropped ones."""
+        return self._failed_before + sum(each.failed for each in self.partitions.values())
+
+    @property
+    def parked(self) -> Iterable[Parked]:
+        """The messages that are parked now."""
+        return [told for each in self.partitions.values() for told, _ in each.parked]
+
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """The health of this consumer, and of each partition with a parked message."""
+        parts = {f"consumer {self.name}": _part(self._trouble)}
+        for at, each in self.partitions.items():
+            for told, since in each.parked:
+                parts.setdefault(str(at), _part((str(told), since)))
+        return parts
+
+    def late(self) -> None:
+        """A handler returned when its partition was not ours any more."""
+        self.late_completions += 1
+
+    def _gone(self, partition: Partition) -> None:
+        """A partition is not ours any more; what it has come to stays."""
+        self._handled_before += partition.handled
+        self._failed_before += partition.failed
+        del self.partitions[partition.name]
+
+    def _fails(self, error: BaseException) -> None:
+        """It is in trouble, perhaps still."""
+        since = self._trouble[1] if self._trouble else anyio.current_time()
+        self._trouble = describe(error), since
+
+
+def _part(trouble: tuple[str, float] | None) -> Part:
+    if trouble is None:
+        return Part(healthy=True)
+    reason, since = trouble
+    return Part(healthy=False, reason=reason, since=anyio.current_time() - since)
