@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 from tests.simulated import pass_time
 
-from partita import Context, Message, Outgoing, Retry, Router
+from partita import Batch, Context, Message, Outgoing, Retry, Router
 from partita.core.errors import RouteError, SettingsError
 from partita.testing import FAULTS, simulate
 
@@ -138,6 +138,27 @@ def test_a_message_whose_key_cannot_be_told_is_parked_and_the_run_ends() -> None
     run = simulate(router, {"orders": [Outgoing(b"1", headers=[("k", b"1")]), b"2"]}, seed=0, partitions=1)
 
     assert run.parked == ["orders/0@1"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_batches_are_handled_under_faults_and_each_message_of_them_counts(seed: int) -> None:
+    """Beside each other, some messages named as bad; what they are ordered by is not judged."""
+    router = Router(retry=Retry(attempts=2, backoff=0.05))
+    stored: set[bytes | None] = set()
+
+    @router.batch_handler("orders", size=7, within=0.1, order="key", dead_letter="dead")
+    async def store(batch: Batch) -> None:
+        await pass_time(0.01)
+        for index, value in enumerate(batch.values):
+            if value == b"7":
+                batch.fail(index, ValueError("not this one"))
+        stored.update(batch.values)
+
+    run = simulate(router, {"orders": ORDERS}, seed=seed)
+
+    assert stored == {order.value for order in ORDERS}
+    assert b"7" in {letter.value for letter in run.published("dead")}
+    assert run.parked == []
 
 
 def test_a_plain_function_is_called_on_the_loop() -> None:

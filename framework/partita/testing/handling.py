@@ -8,6 +8,7 @@ from random import Random
 
 import attrs
 
+from partita.batch import Batch
 from partita.core.health import describe
 from partita.core.ports import RecordReader, TopicPartition
 from partita.core.retries import Exhausted, after_failure
@@ -15,6 +16,7 @@ from partita.handlers import Call
 from partita.message import Message
 from partita.router import Route, Router
 from partita.testing.events import Event
+from partita.testing.history import BATCH
 from partita.testing.process import in_process
 from partita.testing.wire import Wire
 
@@ -22,7 +24,7 @@ SLOWEST_SECONDS = 5.0
 HIT = 0.3
 WHOLE_PARTITION = "partition"
 
-_HERE: ContextVar[Wire] = ContextVar("wire")
+WIRE: ContextVar[Wire] = ContextVar("wire")
 
 
 class Beset(Router):
@@ -31,10 +33,12 @@ class Beset(Router):
 
     Args:
         router: the router under test.
+        group: of the routes that name none.
     """
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, group: str) -> None:
         super().__init__()
+        self.group = group
         self.slow = self.failing = 0
         self._beset = tuple(map(self._besiege, router.routes))
 
@@ -48,12 +52,17 @@ class Beset(Router):
         self.slow = self.failing = 0
 
     def _besiege(self, route: Route) -> Route:
-        plan = attrs.evolve(route.plan, function=self._around(route.plan.function), blocking=False)
+        plan = attrs.evolve(route.plan, function=self._around(route), blocking=False)
         return attrs.evolve(route, plan=plan, settings=attrs.evolve(route.settings, run=None))
 
-    def _around(self, function: Callable[..., object]) -> Callable[..., object]:
+    def _around(self, route: Route) -> Callable[..., object]:
+        function = route.plan.function
+
         async def beset(*args: object, **kwargs: object) -> object:
-            wire = _HERE.get()
+            wire = WIRE.get()
+            for each in (*args, *kwargs.values()):
+                if isinstance(each, Batch):
+                    self._begin(wire, route, each)
             fails = await self._before(wire)
             if wire.process.buried:
                 raise asyncio.CancelledError
@@ -65,6 +74,14 @@ class Beset(Router):
             return result
 
         return beset
+
+    def _begin(self, wire: Wire, route: Route, batch: Batch) -> None:
+        """What watches the calls of single messages is told of a batch when it has ended."""
+        group = route.settings.group or self.group
+        for each in batch:
+            at = TopicPartition(each.topic, each.partition)
+            event = Event(0.0, wire.process.name, "start", at, each.offset, route.plan.name, BATCH)
+            wire.log.note(attrs.evolve(event, group=group))
 
     async def _before(self, wire: Wire) -> bool:
         """Slow down or fail; True: fail after the handler."""
@@ -109,9 +126,9 @@ class Watching:
         """Around *call*, outside of everything."""
 
         async def watched(record: object, attempt: int) -> object:
-            _HERE.set(self.wire)
             event = self._event(record, route, attempt)
-            self._note(event, "start")
+            if route.batch is None:
+                self._note(event, "start")
             try:
                 result = await call(record, attempt)
             except BaseException as error:
@@ -130,6 +147,8 @@ class Watching:
         reader = self.reader
         at = TopicPartition(reader.topic(record), reader.partition(record))
         lane = _lane(route, Message(record, reader))
+        if route.batch is not None:
+            lane, attempt = BATCH, 0
         process, group = self.wire.process.name, route.settings.group or self.group
         event = Event(0.0, process, "", at, reader.offset(record), route.plan.name, lane, attempt)
         return attrs.evolve(event, group=group)

@@ -10,6 +10,9 @@ from partita.core.finished import Finished
 from partita.core.offset_map import OffsetMap
 from partita.testing.events import Event
 
+# Of the messages of batches: those of one batch are begun together, and their order is not judged.
+BATCH = "batch"
+
 
 @attrs.frozen
 class Covered:
@@ -139,7 +142,7 @@ class History:
         """Messages that were started before an earlier one of their lane was finished."""
         lanes: defaultdict[Hashable, list[int]] = defaultdict(list)
         for offset in sorted(self._begun):
-            if (lane := self._begun[offset][1]) is not None:
+            if (lane := self._begun[offset][1]) not in (None, BATCH):
                 lanes[lane].append(offset)
         for offsets in lanes.values():
             for before, after in pairwise(offsets):

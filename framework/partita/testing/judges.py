@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from partita.testing.case import Case
 from partita.testing.events import Event
-from partita.testing.history import Calling, Epoch, History
+from partita.testing.history import BATCH, Calling, Epoch, History
 
 Rules = Mapping[str, Callable[[Event], object]]
 
@@ -46,6 +46,8 @@ class CallJudge:
             self._beside(event, call, epoch)
         case.repeats += event.offset in history.over
         history.begin(event, epoch, case.seen)
+        if event.lane == BATCH:
+            return
         case.calls[event.process, event.group, event.handler] += 1
         most = case.concurrency.get((event.group, event.handler), 0)
         if case.calls[event.process, event.group, event.handler] > most:
@@ -56,7 +58,7 @@ class CallJudge:
         if call.epoch is epoch:
             if call.offset == event.offset:
                 self._case.breaks(event, "called twice at once")
-            elif event.lane is not None and call.lane == event.lane:
+            elif event.lane not in (None, BATCH) and call.lane == event.lane:
                 self._case.breaks(event, f"started beside {call.offset} of the same lane")
         elif not (call.epoch.broken or epoch.broken):
             self._case.breaks(event, f"started while {call.process} still handles {call.offset}")
@@ -67,7 +69,8 @@ class CallJudge:
             if (call.process, call.offset, call.attempt) == (event.process, event.offset, event.attempt):
                 self._case.calls[event.process, event.group, event.handler] -= 1
                 return history.calls.pop(index)
-        self._case.breaks(event, "a call ended that never began")
+        if event.lane != BATCH:  # one that cannot be decoded is left out of the call
+            self._case.breaks(event, "a call ended that never began")
         return None
 
     def _done(self, event: Event) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from partita.bus import EventBus
 from partita.core.health import describe
 from partita.testing.backend import SimBackend
-from partita.testing.handling import Watching
+from partita.testing.handling import WIRE, Watching
 from partita.testing.membership import SESSION_SECONDS
 from partita.testing.process import Process
 from partita.testing.wire import LATENCY, Wire
@@ -30,6 +30,7 @@ class Member:
         self.process = Process(name)
         self.wire = Wire(self.process, world.log, Random(f"{world.plan.seed} {name}"), world.context)
         self.bus = EventBus(SimBackend(world.broker, self.wire))
+        self.process.context.run(WIRE.set, self.wire)
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:

@@ -72,7 +72,7 @@ class World:
         self.oracle = Oracle(plan.drain_timeout, concurrency)
         self.log = Log(self.loop.time, self.oracle.see)
         self.broker = SimBroker(plan.partitions, self.log, router.routes, plan.group)
-        self.beset = Beset(router)
+        self.beset = Beset(router, plan.group)
         self.groups = sorted({route.settings.group or plan.group for route in router.routes})
         self.reader = MemoryReader()
         self.seconds = 0.0
