@@ -147,9 +147,7 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     ]),
     81: ("offsets without messages", [
         f"{_HOLES}a_compacted_topic_is_handled_and_committed_over_its_holes",
-        f"{_DATA}offsets_that_hold_no_message_are_read_past",
         "tests/actors/test_partition.py::test_gaps_at_the_end_of_a_fetch_are_read_past",
-        "tests/chaos/compaction.py",
     ]),
     82: ("aborted messages, and markers at the end", [
         f"{_HOLES}aborted_messages_reach_no_handler_and_commits_reach_the_end_past_the_last_marker",
