@@ -122,6 +122,9 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         f"{_HANDLERS}a_message_that_hangs_is_given_up_at_its_time_out_and_others_flow",
         "tests/test_wiring.py::test_a_thread_that_hangs_does_not_hold_up_the_end",
     ]),
+    62: ("a message that ends the process", [
+        "tests/workers/test_lethal.py::test_a_message_that_ends_every_worker_becomes_a_dead_letter",
+    ]),
     63: ("a value that cannot be decoded", [
         f"{_HANDLERS}what_cannot_be_decoded_is_a_dead_letter_without_another_attempt",
     ]),

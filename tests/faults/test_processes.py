@@ -22,12 +22,13 @@ def test_a_rolling_restart_under_load_repeats_nothing(kafka: str, tmp_path: Path
     async def scenario() -> None:
         async with fleet(kafka, tmp_path, "await asyncio.sleep(0.003)") as (used, workers):
             async with used.load(30):
-                running = [await workers.start(name) for name in ("a", "b")]
+                old = [await workers.start(name) for name in ("a", "b")]
                 await until(lambda: {"a", "b"} <= used.log.workers, "both work")
-                for old, name in zip(tuple(running), ("c", "d"), strict=True):
-                    running.append(await workers.start(name))
-                    await until(lambda: len(used.log.workers) == len(running), "the new one works")
-                    code, output = await old.terminate()
+                for name in ("c", "d"):
+                    await workers.start(name)
+                await until(lambda: len(used.log.workers) == 4, "the new ones work")
+                for each in old:
+                    code, output = await each.terminate()
                     assert code == 0, output
             await used.all_done()
             events = used.log.events
