@@ -28,13 +28,15 @@ class Baton:
     Attributes:
         holder: who reads.
         handled: messages that were handled and not told of yet.
+        turned: whether it went to another worker, and the loop had a turn with that, since a slice ended.
     """
 
-    __slots__ = ("_began", "_crew", "_length", "_time", "_turn", "handled", "holder")
+    __slots__ = ("_began", "_crew", "_length", "_time", "_turn", "handled", "holder", "turned")
 
     def __init__(self, crew: Crew) -> None:
         self.holder: Worker | None = None
         self.handled = 0
+        self.turned = False
         self._crew = crew
         self._length = SliceLength()
         self._turn = self._began = 0.0
@@ -146,8 +148,10 @@ class Baton:
         now = self._time()
         if worker.size:
             self._length.took(now - self._began, taken, worker.size)
-        # Short slices share a turn of the loop.
-        if now - self._turn < SECONDS:
+        # Short slices share a turn of the loop; and where workers take turns, so does the loop. A yield would
+        # find those whose handlers end just then with nothing to do.
+        turned, self.turned = self.turned, False
+        if not turned and now - self._turn < SECONDS:
             return False
         self._turn = now
-        return True
+        return not turned

@@ -147,6 +147,7 @@ class Pump:
             if holder.cell.record is None and not holder.task.done():
                 return False  # it only lets the loop have a turn, and goes on then
             self._baton.demote(holder)
+        self._baton.turned |= holder is not worker
         self._baton.holder = None
         while self._ring and not crew.closing:
             partition = self._ring[0]
