@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import anyio.to_thread
+import attrs
 from anyio import CapacityLimiter
 from tests.benchmarks import crunching
 from tests.benchmarks.engine import Engine
@@ -20,6 +21,7 @@ from tests.benchmarks.loads import Handler, Load
 from tests.benchmarks.measuring import Case, Cost, event_loops, interleave, middle, ratio, table
 
 from partita import Router
+from partita.actors.processes import ProcessPool
 from partita.backends.memory.records import MemoryRecord
 from partita.pools import pool_of
 
@@ -48,6 +50,9 @@ async def handled(handler: Callable[..., object], load: Load, order: str, most: 
         async with Engine(handler, order, most, load.partitions, pool=pool) as engine:
             warm = Load(4 * most, load.partitions, load.keys)
             await engine.handle(list(warm.fetches()), warm.messages)
+            while isinstance(pool, ProcessPool) and len(pool.pids) < pool.size:
+                more = attrs.evolve(warm, first=engine.owned[0].ledger.position or 0)
+                await engine.handle(list(more.fetches()), more.messages)
         async with Engine(handler, order, most, load.partitions, pool=pool) as engine:
             return await engine.handle(list(load.fetches()), load.messages)
     finally:
