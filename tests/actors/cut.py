@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from typing import TypeVarTuple
 
+from tests.simulated import pass_time
+
 from partita.actors.consumer import Consumer, ConsumerSettings
 from partita.actors.routes import BoundRoute, TopicRoutes
 from partita.backends.memory import MemoryBroker
@@ -166,9 +168,9 @@ class Run:
         """What happens, whether or not somebody cuts in."""
         first, second = self._member("first"), self._member("second")
         member = self._tasks["member"] = self.loop.create_task(first.run())
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
         joining = self.loop.create_task(second.run())
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
         await second.drain()
         await self._ends(joining)
         if self._target != "drain":
@@ -182,7 +184,7 @@ class Run:
     async def _until(self, condition: Callable[[], object]) -> None:
         deadline = self.loop.time() + 60
         while not condition() and self.loop.time() < deadline:
-            await asyncio.sleep(0.1)
+            await pass_time(0.1)
         if not condition():
             self.loop.wrongs.append("nothing goes on")
 
@@ -198,12 +200,12 @@ class Run:
         points = self.loop.points
         await self.story()
         self.points = self.loop.points - points
-        await asyncio.sleep(1)  # the broker finishes the rebalance that the last leave has started
+        await pass_time(1)  # the broker finishes the rebalance that the last leave has started
         if left := asyncio.all_tasks() - {asyncio.current_task()}:
             self.loop.wrongs.append(f"tasks are left: {left}")
         last = self._member("last")
         running = self.loop.create_task(last.run())
-        await asyncio.sleep(0.1)
+        await pass_time(0.1)
         await self._until(lambda: self._settled or running.done())
         await last.drain()
         await self._ends(running)

@@ -1,16 +1,21 @@
 """A pump that crashes starts again in place: nothing is skipped, nothing is repeated."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 import pytest
+from tests.actors.calls import Calls, Message
 from tests.actors.scripted import AT, RaisingNotices, RunningConsumer, ScriptedBroker, Worker, routes_to
+from tests.actors.stage import Stage
 from tests.simulated import pass_time, run, until
 
 from partita import RestartLimitReached
 from partita.actors.partition import Partition
 from partita.actors.pump import Pump
 from partita.actors.supervisor import Supervisor
+from partita.backends.memory.records import MemoryRecord
+from partita.core.finished import Finished
 from partita.core.flow import FlowGate
 from partita.core.leases import Lease
 from partita.core.restarts import FailureKind, Supervision
@@ -93,3 +98,21 @@ def test_a_worker_that_is_cancelled_while_it_rests_is_replaced(order: str) -> No
     run(scenario())
 
     assert workers[0] is not workers[1]
+
+
+def test_a_message_in_hand_is_handled_again_by_the_pump_that_starts_anew() -> None:
+    """Its call ended with the pump, so it is due, before what stands behind it."""
+    calls = Calls("key", 2, "park")
+    stage = Stage(calls, kinds=1, most_open=100)
+    records = [MemoryRecord("orders", 0, n, 0, b"k", b"v", [("type", b"a")]) for n in range(2)]
+    stage.assign(0, [Message(record, deque(["waits"])) for record in records], 0, Finished())
+    assert [each.state for each in stage.owned[0].fed] == ["running", "waiting"]
+
+    stage.stop_pump()
+    stage.start_pump()
+
+    assert [each.state for each in stage.owned[0].fed] == ["finished", "running"]
+    stage.let(calls.running)
+    assert stage.owned[0].partition.committable == 2
+    stage.close()
+    assert calls.wrongs == []

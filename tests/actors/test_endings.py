@@ -101,7 +101,7 @@ def test_a_message_that_cannot_be_buried_is_parked_and_not_handled_again() -> No
             route.bury = graveyard
         async with running:
             broker.member.feed(AT, b"poison", b"2")
-            await until(lambda: bool(list(running.consumer.parked)))
+            await until(lambda: bool(list(running.consumer.parked)), 60.0)
             errors = [each.error for each in running.consumer.parked]
             await pass_time(50)
             assert broker.stored.get(AT) in (None, 0)

@@ -1,5 +1,8 @@
 """What stands in a partition between two turns of its pump."""
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 from tests.actors.scripted import AT, READER, NoPump, ScriptedBroker, Worker, routes_to
 
@@ -210,6 +213,21 @@ def test_a_stop_drops_what_waits_for_its_next_attempt() -> None:
     assert partition.drained.is_set()
     assert not partition.room
     assert partition.calm
+
+
+@pytest.mark.parametrize("ending", [Partition.stop, Partition.end])
+def test_the_timer_of_a_message_that_waits_ends_with_its_lease(ending: Callable[[Partition], None]) -> None:
+    """It would hold the message for up to a minute, and then ask for a call that nobody may begin."""
+    partition = partition_with((b"0",))
+    message = opened(partition, next(partition.unread.slice(1)))
+
+    async def scenario() -> bool:
+        timer = message.timer = asyncio.get_running_loop().call_later(60.0, partition.due.append, message)
+        ending(partition)
+        return timer.cancelled()
+
+    assert asyncio.run(scenario())
+    assert message.timer is None
 
 
 def test_tells_itself_without_any_payload() -> None:
