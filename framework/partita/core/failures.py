@@ -68,14 +68,17 @@ def _made(kind: object, args: Sequence[object], fields: dict[str, object], text:
     """An error of class *kind* that says *text*; None when it cannot be made without being told more."""
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
         return None
+    made: BaseException | None = None
     try:
         error = kind.__new__(kind, *args)
         error.args = tuple(args)
         vars(error).update(fields)
-        return error if str(error) == text else None
+        if str(error) == text:
+            made = error
     # Classes may want what is not plain data, a group its errors: then its base has to do.
     except Exception:  # noqa: BLE001
-        return None
+        made = None
+    return made
 
 
 def raisable(error: BaseException) -> BaseException:
