@@ -113,7 +113,8 @@ def batch_watched(call: BatchCall, wrap: Callable[[Call], Call]) -> BatchCall:
 
             try:
                 await wrap(told)(record, attempt)
-            except BaseException as error:  # noqa: BLE001 - it is that message's outcome
+            # A barrier: what the watcher lets through, or raises itself, is that message's outcome.
+            except BaseException as error:  # noqa: BLE001
                 if error is not failure:
                     named[index] = error
         if failure is not None:

@@ -4,7 +4,7 @@ import asyncio
 
 import anyio
 from tests.actors.scripted import AT, OTHER, RunningConsumer, ScriptedBroker, Worker
-from tests.simulated import run, until
+from tests.simulated import pass_time, run, until
 
 from partita.core.flow import DEFAULT_OPEN
 
@@ -97,7 +97,7 @@ def test_handlers_that_end_together_at_the_end_of_a_slice_all_go_on_at_once() ->
             pump = running.consumer._pump
             assert pump is not None
             resting.append(len(pump._crew._idle))
-            await asyncio.sleep(1.0)
+            await pass_time(1.0)
 
         running = RunningConsumer(broker, handle, order="none", concurrency=8)
         async with running:
