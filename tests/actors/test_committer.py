@@ -94,6 +94,26 @@ def test_a_refused_offset_goes_with_the_next_commit(caplog: pytest.LogCaptureFix
     assert len(broker.commits) >= 5
 
 
+def test_health_is_red_while_offsets_have_not_been_stored_for_long() -> None:
+    """A group that may not commit repeats everything after a restart, and somebody has to be told."""
+    broker = ScriptedBroker(AT)
+    broker.refused = {AT: RuntimeError("not allowed")}
+
+    async def scenario() -> list[str]:
+        async with RunningConsumer(broker, Worker()) as running:
+            broker.member.feed(AT, b"1")
+            told = []
+            for seconds in (5, 10, 2):
+                await pass_time(seconds)
+                told.append(running.consumer.parts["consumer billing"].reason)
+                broker.refused = {} if told[-1] else broker.refused
+            return told
+
+    told, _ = run(scenario())
+
+    assert told == ["", "offsets are not stored: RuntimeError: not allowed", ""]
+
+
 def test_what_finishes_above_an_unfinished_message_is_committed_though_the_offset_stands_still() -> None:
     """A restart must not repeat it however long the message below it takes."""
     broker = ScriptedBroker()

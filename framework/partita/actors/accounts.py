@@ -1,12 +1,15 @@
 """What a member has come to, over all its starts, and how it is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import anyio
 
 from partita.actors.partition import Partition
 from partita.core.health import Parked, Part, describe
 from partita.core.ports import TopicPartition
+
+# What is wrong, and since when.
+Trouble = tuple[str, float]
 
 
 class Account:
@@ -28,7 +31,8 @@ class Account:
         self.partitions: dict[TopicPartition, Partition] = {}
         self.abandoned = self.late_completions = 0
         self._handled_before = self._failed_before = 0
-        self._trouble: tuple[str, float] | None = None
+        self._trouble: Trouble | None = None
+        self._unstored: Callable[[], Trouble | None] = lambda: None
 
     @property
     def handled(self) -> int:
@@ -48,7 +52,7 @@ class Account:
     @property
     def parts(self) -> Mapping[str, Part]:
         """The health of this consumer, and of each partition with a parked message."""
-        parts = {f"consumer {self.name}": _part(self._trouble)}
+        parts = {f"consumer {self.name}": _part(self._trouble or self._unstored())}
         for at, each in self.partitions.items():
             for told, since in each.parked:
                 parts.setdefault(str(at), _part((str(told), since)))

@@ -18,6 +18,8 @@ from partita.core.ports import Commit, Subscription, TopicPartition
 
 SURELY_SECONDS = 5.0
 AGAIN_SECONDS = 0.1
+# Refusals during a rebalance, or while a coordinator moves, are over by then.
+PATIENCE_SECONDS = 10.0
 _log = logging.getLogger("partita.committer")
 
 
@@ -46,6 +48,14 @@ class Committer:
         self._finished = 0
         self._idle_timer: asyncio.TimerHandle | None = None
         self._refused = ""
+        self._refused_since: float | None = None
+
+    def trouble(self) -> tuple[str, float] | None:
+        """What the broker says to every commit, and since when, if it has said so for 10 s; else None."""
+        since = self._refused_since
+        if since is None or anyio.current_time() - since < PATIENCE_SECONDS:
+            return None
+        return f"offsets are not stored: {self._refused}", since
 
     def finished(self, count: int) -> None:
         """*count* more messages are handled."""
@@ -97,7 +107,8 @@ class Committer:
             answers = await self._subscription.begin(starts) if starts else {}
             refused = {at: each for at, each in answers.items() if isinstance(each, Exception)}
             self._plan.sent(starts, refused)
-            self._tell(refused)
+            if starts:
+                self._tell(refused)
             return answers
 
     async def commit(self) -> bool:
@@ -108,12 +119,13 @@ class Committer:
         """
         async with self._lock:
             self._finished = 0
-            due = self._plan.due(
-                {each.name: _commit_of(each) for each in list(self._partitions()) if each.lease.may_commit}
-            )
+            owned = list(self._partitions())
+            due = self._plan.due({each.name: _commit_of(each) for each in owned if each.lease.may_commit})
             refused = await self._send(due) if due else {}
             self._plan.sent(due, refused)
-            self._tell(refused)
+            # A commit of nothing says nothing of what was refused before, unless nothing is owned any more.
+            if due or not owned:
+                self._tell(refused)
             return not refused
 
     async def _send(self, due: Mapping[TopicPartition, Commit]) -> Mapping[TopicPartition, Exception]:
@@ -135,6 +147,7 @@ class Committer:
             names = ", ".join(sorted(str(each) for each in refused))
             _log.warning("offsets of %s not stored: %s; they go with the next commit", names, told)
         self._refused = told
+        self._refused_since = (self._refused_since or anyio.current_time()) if told else None
 
 
 def _commit_of(partition: Partition) -> Commit | None:

@@ -96,6 +96,7 @@ class Consumer(Account):
         """
         subscription = self._subscription = self._subscribe(self.settings.membership)
         self._committer = Committer(subscription, self.partitions.values, self.settings.policy)
+        self._unstored = self._committer.trouble
         self._poller = Poller(subscription, self.partitions, self._committer, self.settings.flow)
         self._pump = Pump(self.settings.workers, self)
         self._supervisor = Supervisor(f"consumer {self.name}", Supervision(), _judge_child)
