@@ -31,7 +31,12 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     11: ("the disk of a broker is full", ["tests/chaos/full_disk.py"]),
     13: ("errors that pass, old codes and new", [f"{_ANSWERS}a_member_outlives_every_error_that_passes"]),
     16: ("metadata without the topic", [f"{_ANSWERS}a_member_outlives_every_error_that_passes"]),
+    17: ("latency", ["tests/chaos/network.py"]),
+    18: ("a network that falls silent", ["tests/chaos/network.py"]),
     19: ("answers do not come back", [f"{_COMMITS}a_commit_without_an_answer_is_made_again"]),
+    20: ("a storm of resets", ["tests/chaos/network.py"]),
+    21: ("a trickle in small pieces", ["tests/chaos/network.py"]),
+    22: ("connections that are dead and do not say so", ["tests/chaos/network.py"]),
     27: ("a worker joins under load", [
         f"{_MEMBERSHIP}joins_and_leaves_under_load_repeat_nothing",
         "tests/backends/kafka/test_assignors.py"

@@ -1,4 +1,4 @@
-"""A cluster of three is one: it outlives the death of a member, and takes the member back."""
+"""A cluster of three is one: it outlives the death of a member."""
 
 import asyncio
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 from tests.faults.clusters import kafka_cluster, nats_cluster
 
 from partita import open_bus
-from partita_worker.devbroker.kafka import count_brokers
 
 COUNT = 30
 # Without looking, one in three buses would ask the dead one.
@@ -43,7 +42,7 @@ async def values(url: str, topic: str, count: int) -> list[bytes]:
 def test_a_kafka_cluster_outlives_a_killed_broker_which_is_never_asked(tmp_path: Path) -> None:
     """
     What was acknowledged before and after the kill is there, and every new bus is healthy, whichever
-    broker it would ask by chance. Started again, the broker is one of three.
+    broker it would ask by chance.
     """
     with kafka_cluster(tmp_path) as three:
         url = f"kafka://{three.address}"
@@ -53,12 +52,9 @@ def test_a_kafka_cluster_outlives_a_killed_broker_which_is_never_asked(tmp_path:
         asyncio.run(publish(url, "t", range(COUNT, 2 * COUNT)))
         healths = asyncio.run(healths_of(url))
         found = asyncio.run(values(url, "t", 2 * COUNT))
-        three.brokers[2].server.start()
-        three.settle()
 
         assert healths == [True] * TRIES
         assert sorted(map(int, found)) == list(range(2 * COUNT))
-        assert [count_brokers(each.ports.direct) for each in three.brokers.values()] == [3, 3, 3]
 
 
 async def healths_of(url: str) -> list[bool]:
