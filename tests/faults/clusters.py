@@ -248,11 +248,14 @@ class NatsCluster:
 
     def settle(self) -> None:
         """Wait until those that are up have a leader; they take seconds to choose one."""
-        wait_for(lambda: asyncio.run(self._has_leader()), "the servers have a leader")
+        for each in self.servers.values():
+            if each.is_up:
+                address = each.address
+                wait_for(lambda at=address: asyncio.run(self._has_leader(at)), f"{address} has a leader")  # type: ignore[misc]
 
-    async def _has_leader(self) -> bool:
-        """Without a leader nobody answers what is asked of JetStream."""
-        client = await nats.connect([f"nats://{each.address}" for each in self.servers.values()])
+    async def _has_leader(self, address: str) -> bool:
+        """Without a leader, or one that it knows of, a server does not answer what is asked of JetStream."""
+        client = await nats.connect(f"nats://{address}")
         try:
             await client.jetstream(timeout=1.0).account_info()
         except NatsError:

@@ -15,7 +15,8 @@ TRIES = 12
 async def publish(url: str, topic: str, numbers: range) -> None:
     """Publish numbers, each acknowledged."""
     async with open_bus(url) as bus:
-        if topic not in await bus.list_topics():
+        # Not looked up: NATS lists no streams while one of them chooses a leader.
+        if 0 in numbers:
             await bus.create_topic(topic, partitions=3, replication=3)
         for number in numbers:
             await bus.publish(topic, b"%d" % number, partition=number % 3)
@@ -78,6 +79,7 @@ def test_a_nats_cluster_outlives_a_killed_server_and_takes_it_back(tmp_path: Pat
         cluster.settle()
         asyncio.run(publish(url, "t", range(COUNT, 2 * COUNT)))
         victim.start()
+        cluster.settle()
         found = asyncio.run(values(url, "t", 2 * COUNT))
 
         assert sorted(map(int, found)) == list(range(2 * COUNT))
