@@ -107,3 +107,22 @@ def test_handlers_that_end_together_at_the_end_of_a_slice_all_go_on_at_once() ->
     run(scenario())
 
     assert set(resting[8:-8]) == {0}
+
+
+def test_what_was_handled_before_a_partition_was_lost_is_counted() -> None:
+    """In the middle of a slice too, whose reader has told nobody yet."""
+    broker, seen = ScriptedBroker(AT), list[bytes]()
+
+    async def handle(value: bytes) -> None:
+        if value == b"hangs":
+            await anyio.sleep_forever()
+        seen.append(value)
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, handle) as running:
+            broker.member.feed(AT, b"1", b"2", b"hangs")
+            await until(lambda: len(seen) == 2)
+            running.consumer.lost([AT])
+            assert running.consumer.handled == 2
+
+    run(scenario())

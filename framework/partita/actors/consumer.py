@@ -183,10 +183,11 @@ class Consumer(Account):
             if self.partitions.get(partition.name) is not partition:
                 continue
             partition.end()
+            assert self._pump is not None and self._committer is not None  # noqa: PT018
+            # What its reader had handled so far is counted with this, so it comes before the figures.
+            self._pump.give_up(partition)
             self._gone(partition)
             self.settings.leases.drop(partition.lease)
-            assert self._pump is not None and self._committer is not None  # noqa: PT018
-            self._pump.give_up(partition)
             self._committer.forget(partition.name)
 
     async def drain(self) -> None:
