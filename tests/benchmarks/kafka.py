@@ -3,12 +3,14 @@ The whole way on a real Kafka broker: `python -m tests.benchmarks.kafka`.
 
 1 KB messages in 4 partitions. A handler that waits is compared with as many bare tasks that wait as long;
 one that does nothing with a bare loop around the client. Order per key and the calls in flight are checked.
+With `--peers` the handler that waits is also compared with one in Confluent's Parallel Consumer.
 """
 
 import argparse
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,7 +24,8 @@ from tests.benchmarks.brokered import (
     through_the_bus,
     through_the_client,
 )
-from tests.benchmarks.measuring import Case, Cost, event_loops, interleave, middle, ratio, resident, table
+from tests.benchmarks.measuring import Case, Cost, event_loops, interleave, middle, ratio, table
+from tests.benchmarks.peers.confluent import NAME, Peer, PeerFailed, found
 from tests.brokers import running
 
 CONCURRENCY, WAIT = 100, 0.005
@@ -39,6 +42,7 @@ class Bench:
         topic: what is read.
         messages: how many of it are read by a handler that does nothing.
         waits: how many by one that waits.
+        peer: what is measured beside them.
 
     Attributes:
         most: the most calls that were in flight at once.
@@ -48,17 +52,22 @@ class Bench:
     topic: Topic
     messages: int
     waits: int
+    peer: Peer | None = None
     most: int = 0
     faults: int = 0
 
     @property
     def waiting(self) -> Sequence[Case]:
-        """A handler that waits, the bare tasks first."""
+        """A handler that waits: the bare tasks first, the peer last."""
         awaits = f"await {WAIT * 1000:.0f} ms"
-        return [
+        cases = [
             Case(f"{CONCURRENCY} bare tasks, {awaits}", self._bare_tasks),
             Case(f"order=key, concurrency={CONCURRENCY}, {awaits}", self._checked),
         ]
+        if self.peer is not None:
+            measure = partial(self.peer.measure, self.topic, self.waits, CONCURRENCY, WAIT)
+            cases.append(Case(f"{NAME}, KEY, {CONCURRENCY}", measure, self.peer.resident))
+        return cases
 
     @property
     def idle(self) -> Sequence[Case]:
@@ -91,7 +100,7 @@ def measured(title: str, cases: Sequence[Case], rounds: int, runner: asyncio.Run
     def remembering(case: Case) -> Case:
         async def run() -> Cost:
             cost = await case.run()
-            memory[case.name] = resident()
+            memory[case.name] = case.resident()
             return cost
 
         return Case(case.name, run)
@@ -129,16 +138,27 @@ async def _topic(address: str, arguments: argparse.Namespace) -> AsyncIterator[T
         yield topic
 
 
-def report(loop: str, address: str, arguments: argparse.Namespace) -> Iterator[str]:
+def report(loop: str, address: str, arguments: argparse.Namespace, peer: Peer | None) -> Iterator[str]:
     """Measure everything on one event loop, and print it."""
     with asyncio.Runner(loop_factory=event_loops()[loop]) as runner:
         made = _topic(address, arguments)
         topic = runner.run(made.__aenter__())
-        bench = Bench(topic, arguments.messages, arguments.waits)
+        bench = Bench(topic, arguments.messages, arguments.waits, peer)
         yield from measured(f"{loop}: handler waits", bench.waiting, arguments.rounds, runner)
         yield f"\nin flight at most {bench.most} of {CONCURRENCY}, out of order {bench.faults}"
+        if peer is not None:
+            yield f"{NAME}: in flight at most {peer.most} of {CONCURRENCY}, out of order {peer.faults}"
         yield from measured(f"{loop}: handler does nothing", bench.idle, arguments.rounds, runner)
         runner.run(made.__aexit__(None, None, None))
+
+
+def peers(wanted: bool) -> Peer | None:
+    """The peer if it is wanted and can be run here; else says why not."""
+    try:
+        return found() if wanted else None
+    except PeerFailed as error:
+        print(error, flush=True)
+        return None
 
 
 def main() -> None:
@@ -150,10 +170,12 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=10_000, help="over which they are spread (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts (%(default)s)")
     parser.add_argument("--loop", choices=event_loops(), action="append", help="default: all installed")
+    parser.add_argument("--peers", action="store_true", help=f"measure Confluent's {NAME} too; needs a JDK")
     arguments = parser.parse_args()
+    peer = peers(arguments.peers)
     with broker(arguments.bus) as address:
         for loop in arguments.loop or event_loops():
-            for line in report(loop, address, arguments):
+            for line in report(loop, address, arguments, peer):
                 print(line, flush=True)
 
 

@@ -60,12 +60,21 @@ class Stopwatch:
         return Cost(messages, perf_counter() - self._began, process_time() - self._cpu)
 
 
+def resident() -> float:
+    """Megabytes of memory that this process has now; where the system does not tell, the most it had."""
+    if STATM.exists():
+        return int(STATM.read_text().split()[1]) * resource.getpagesize() / MEGABYTE
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (MEGABYTE if sys.platform == "darwin" else 1024)
+
+
 @attrs.frozen
 class Case:
-    """One row of a table: its name, and what is measured, anew in each round."""
+    """One row of a table: its name, what is measured, anew in each round, and the megabytes it had then."""
 
     name: str
     run: Callable[[], Awaitable[Cost]]
+    resident: Callable[[], float] = resident
 
 
 def interleave(cases: Sequence[Case], rounds: int, runner: Runner) -> Mapping[str, Sequence[Cost]]:
@@ -98,14 +107,6 @@ def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> It
     yield f"\n{title}\n"
     for row in (heads, ["-" * width for width in widths], *rows):
         yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-
-
-def resident() -> float:
-    """Megabytes of memory that this process has now; where the system does not tell, the most it had."""
-    if STATM.exists():
-        return int(STATM.read_text().split()[1]) * resource.getpagesize() / MEGABYTE
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (MEGABYTE if sys.platform == "darwin" else 1024)
 
 
 def event_loops() -> Loops:
