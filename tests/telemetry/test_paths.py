@@ -91,7 +91,7 @@ def test_waiting_in_a_lane_is_an_event_with_its_duration() -> None:
 
     @router.handler("orders", order="key")
     async def charge(order: bytes) -> None:
-        await asyncio.sleep(2.0)
+        await simulated.pass_time(2.0)
 
     async def scenario() -> None:
         async with bus:
