@@ -27,6 +27,7 @@ async def handle(message: Message) -> None:
     {work}
     log.note("done", message)
 """
+ROOT = Path(__file__).parents[2]  # where the module finds `tests`
 ENDS = 60.0  # seconds that an end may take on a busy machine
 
 
@@ -96,7 +97,7 @@ class Fleet:
             sys.executable, "-m", "partita_worker", "run", "faulty:router", *flags,
             "--bus", f"kafka://{self._used.address}?{query}", "--group", self._used.name,
             cwd=self._folder,
-            env={**os.environ, "EVENTS": str(self._folder), "WORKER": name, "TOPIC": self._used.topic},
+            env={**os.environ, **self._told(name)},
             stdout=target,
             stderr=STDOUT,
         )  # fmt: skip
@@ -104,6 +105,11 @@ class Fleet:
             os.close(target)
         self._workers.append(Worker(process, asyncio.ensure_future(_all_of(process))))
         return self._workers[-1]
+
+    def _told(self, name: str) -> dict[str, str]:
+        path = os.pathsep.join([str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+        told = {"EVENTS": str(self._folder), "WORKER": name, "TOPIC": self._used.topic}
+        return {**told, "PYTHONPATH": path.rstrip(os.pathsep)}
 
     async def close(self) -> None:
         """Kill what still runs."""
