@@ -82,6 +82,11 @@ class Batches:
         self._pieces.append(head)
         self._next()
 
+    def hurry(self) -> None:
+        """Hand over what is gathered if no more can be before some of it is handled."""
+        if self.gathered and self._partition.choked:
+            self.flush()
+
     def close(self) -> None:
         """Start nothing more: what is gathered stays unfinished."""
         self._forget_timer()
@@ -95,11 +100,13 @@ class Batches:
         """The handler of a batch has ended: see to each of its messages."""
         assert isinstance(head, BatchedMessage)  # as every message of such a route
         batch, head.batch = head.batch, (head,)
-        if len(batch) == 1:
-            endings.see_to(head, failure or head.named.get(0))
+        if failure is None and len(batch) == 1:
+            failure = head.named.get(0)
+        if len(batch) == 1 or not self._partition.lease.may_commit:
+            endings.see_to(head, failure)
         elif failure is not None and endings.hold_back(head, failure):
             head.batch = batch
-        elif self._partition.lease.may_commit:
+        else:
             self._take_apart(batch, judge(len(batch), head.named, failure))
 
     def _take_apart(self, batch: Sequence[BatchedMessage], verdict: Verdict) -> None:

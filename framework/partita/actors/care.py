@@ -64,7 +64,9 @@ class CarefulRoutes(TopicRoutes):
                 return await route.call(record, attempt + ended)
 
         retry = attrs.evolve(route.retry, attempts=attempts)
-        careful = attrs.evolve(route, call=call, concurrency=1, retry=retry)
+        # Batches have no keys: those of a partition follow each other, and so do their messages.
+        order = "partition" if route.batch is not None and route.order == "key" else route.order
+        careful = attrs.evolve(route, call=call, concurrency=1, retry=retry, order=order)
         careful.first = careful.first_call
         careful.bury = None if route.bury is None else _bury(route.bury, ended - exhausted)
         return careful

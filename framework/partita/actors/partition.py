@@ -264,7 +264,10 @@ class Partition:
     @property
     def choked(self) -> bool:
         """Whether no more will be read until something is finished."""
-        return not self.room and (self.gate.full or (self.gate.closed and not self.unread))
+        gate = self.gate
+        if self.room:
+            return False
+        return gate.full or gate.process.full or ((gate.closed or gate.process.closed) and not self.unread)
 
     @property
     def calm(self) -> bool:

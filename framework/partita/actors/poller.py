@@ -82,6 +82,8 @@ class Poller:
             if self._flow.looks_full:
                 for each in self._partitions.values():
                     each.gate.report(len(each.open))
+            for each in self._partitions.values():
+                each.batches.hurry()  # others may have filled the process, or what came is out of reach
             closed = self._closed_now()
             fetches = await self._subscription.poll(closed, self._patience(closed))
             self.holding = bool(fetches or self._early)

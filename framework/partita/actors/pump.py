@@ -218,9 +218,7 @@ class Pump:
     def _slice_ended(self, worker: Worker, partition: Partition) -> bool:
         turn = self._baton.slice_ended(worker, partition)
         self._ring.rotate(-1)
-        if partition.batches.gathered and partition.choked:
-            # No more can be gathered before some of it is handled.
-            partition.batches.flush()
+        partition.batches.hurry()
         self._tell()
         if partition.quiet:
             self._notices.idle()
