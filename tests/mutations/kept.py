@@ -29,8 +29,8 @@ MUTATIONS = (
     Mutation(
         "commits under a lease that has ended",
         "actors/committer.py",
-        "for each in list(self._partitions()) if each.lease.may_commit}",
-        "for each in list(self._partitions())}",
+        "for each in owned if each.lease.may_commit}",
+        "for each in owned}",
         ("actors/test_committer.py::test_never_commits_under_an_ended_lease",),
     ),
     Mutation(
