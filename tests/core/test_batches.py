@@ -61,3 +61,15 @@ def test_one_bad_message_is_found_by_halving(count: int, data: st.DataObject) ->
 
     assert sorted([*done, bad]) == list(range(count))
     assert calls <= 2 * math.ceil(math.log2(count)) + 1
+
+
+@pytest.mark.parametrize("failure", [None, TimeoutError()])
+def test_what_is_named_after_the_verdict_does_not_change_it(failure: BaseException | None) -> None:
+    """A thread that was given up after a timeout still has the batch: a message would have two fates."""
+    error = ValueError("no")
+    named = dict[int, BaseException]({1: error})
+
+    verdict = judge(4, named, failure)
+    named[2] = ValueError("late")
+
+    assert verdict.failed == {1: error}

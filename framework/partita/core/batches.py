@@ -62,6 +62,8 @@ def judge(count: int, named: Mapping[int, BaseException], failure: BaseException
         named: the messages that the handler has named as failed.
         failure: what the handler raised; None: it ended well.
     """
+    # A thread that was given up with its call goes on, and may go on naming.
+    named = dict(named)
     rest = [index for index in range(count) if index not in named]
     if failure is None:
         return Verdict(rest, named, ())
