@@ -1,12 +1,16 @@
 """`worker run` from its banner to its exit code, and what it does to bytes."""
 
+import asyncio
 import json
 import shlex
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
 from tests.workers.running import command, run, running
+
+from partita import open_bus
 
 LINES = {
     "empty": b"",
@@ -186,6 +190,33 @@ def test_a_group_is_required_on_a_broker(nats: str, tmp_path: Path) -> None:
 
     assert (4, b"") == (done.returncode, done.stdout)
     assert b"name a consumer group" in done.stderr
+
+
+async def make(address: str, topic: str) -> None:
+    """Make a topic."""
+    async with open_bus(address) as bus:
+        await bus.create_topic(topic)
+
+
+def test_a_topic_for_dead_letters_is_told_when_it_is_missing_and_made_when_asked_for(
+    nats: str, tmp_path: Path
+) -> None:
+    """Messages may do without it, so its absence stops no worker; what would go there is parked meanwhile."""
+    orders, bus = f"orders.{uuid.uuid4().hex[:8]}", ("--bus", f"nats://{nats}")
+    shop = SHOP.replace('"orders", ', f'"{orders}", dead_letter="{orders}.dlq", ')
+    (tmp_path / "shop.py").write_text(shop)
+    (tmp_path / "orders.txt").write_text("seven\n")
+    asyncio.run(make(f"nats://{nats}", orders))
+
+    flags = (*bus, "--group", orders, "--burst")
+    checked = run(tmp_path, "check", "shop:router", *bus, "--group", orders)
+    told = run(tmp_path, "run", "shop:router", *flags, "--feed", f"{orders}=orders.txt")
+    made = run(tmp_path, "run", "shop:router", *flags, "--create-topics")
+
+    assert (checked.returncode, f"missing  {orders}.dlq".encode() in checked.stdout) == (2, True)
+    assert (told.returncode, f"missing  {orders}.dlq: ".encode() in told.stdout) == (7, True)
+    assert f"created  {orders}.dlq with 4 partitions".encode() in made.stdout
+    assert (b"\nparked " in told.stdout, b"\nparked " in made.stdout) == (True, False)
 
 
 @pytest.mark.parametrize("end", ["0>&-", ">&-", "<&- >&- 2>&-", "| true"])

@@ -88,3 +88,8 @@ def topics_of(router: Router, extra: Iterable[str] = ()) -> Sequence[str]:
         if route.settings.to is not None:
             named.add(route.settings.to)
     return sorted(named)
+
+
+def dead_letter_topics(router: Router) -> Sequence[str]:
+    """Every topic that a router keeps dead letters in, sorted."""
+    return sorted({each.settings.dead_letter for each in router.routes if each.settings.dead_letter})

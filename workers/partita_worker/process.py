@@ -8,7 +8,14 @@ import anyio
 import attrs
 
 from partita import EventBus, Router, Summary, TopicMissing, open_bus
-from partita_worker.banner import StartFacts, banner, closing, topics_of, uvloop_is_installed
+from partita_worker.banner import (
+    StartFacts,
+    banner,
+    closing,
+    dead_letter_topics,
+    topics_of,
+    uvloop_is_installed,
+)
 from partita_worker.exits import ExitCode
 from partita_worker.feed import Feed, feed
 from partita_worker.signals import StopLadder
@@ -136,16 +143,25 @@ class Worker:
             self._refused += await feed(bus, each, self._say)
 
     async def _look_at_topics(self, bus: EventBus) -> None:
-        """Make or refuse topics that are missing, then greet. On memory topics appear on first use."""
+        """
+        Make or refuse topics that are missing, then greet. On memory topics appear on first use.
+
+        One for dead letters is not refused: it may never be needed, and until it is there its messages wait.
+        """
         topics = topics_of(self._router, [each.topic for each in self._settings.feeds])
-        there = topics if bus.system == "memory" else await bus.list_topics()
+        dead = dead_letter_topics(self._router)
+        there = {*topics, *dead} if bus.system == "memory" else await bus.list_topics()
         missing = [topic for topic in topics if topic not in there]
         if missing and not self._settings.create_topics:
             raise TopicMissing(missing[0])
         self._greet(bus)
+        missing += [topic for topic in dead if topic not in (*there, *missing)]
         for topic in missing:
-            await bus.create_topic(topic)
-            self._say(f"created  {topic} with 4 partitions")
+            if self._settings.create_topics:
+                await bus.create_topic(topic)
+                self._say(f"created  {topic} with 4 partitions")
+            else:
+                self._say(f"missing  {topic}: what is to go there is parked until it is made")
 
     def _greet(self, bus: EventBus) -> None:
         loop = "uvloop" if uvloop_is_installed() else "asyncio"

@@ -5,7 +5,7 @@ import argparse
 import anyio
 
 from partita import Router, open_bus
-from partita_worker.banner import describe_route, topics_of
+from partita_worker.banner import dead_letter_topics, describe_route, topics_of
 from partita_worker.exits import ExitCode
 from partita_worker.loading import load
 from partita_worker.logs import set_up_logging
@@ -39,7 +39,8 @@ async def _check(router: Router, arguments: argparse.Namespace) -> ExitCode:
         there = await bus.list_topics()
         print(f"reached {bus.address}: {_counted(len(there), 'topic')}")
         # On memory a topic comes into being on first use.
-        missing = [] if bus.system == "memory" else [t for t in topics_of(router) if t not in there]
+        needed = [] if bus.system == "memory" else [*topics_of(router), *dead_letter_topics(router)]
+    missing = [topic for topic in dict.fromkeys(needed) if topic not in there]
     for topic in missing:
         print(f"missing  {topic}: make it with 'worker topics create {topic} --bus {bus.address}'")
     return ExitCode.USAGE if missing else ExitCode.OK
