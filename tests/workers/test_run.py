@@ -74,14 +74,14 @@ def test_lines_are_published_byte_for_byte_on_brokers(
     broker: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`worker publish` and `worker run` together lose and change no byte, on each broker."""
-    topic, content = f"bytes.{broker}", b"".join(LINES.values())
+    topic, content = f"bytes.{uuid.uuid4().hex[:8]}", b"".join(LINES.values())
     monkeypatch.setenv("TOPIC", topic)
     bus = ("--bus", f"{broker}://{request.getfixturevalue(broker)}")
     (tmp_path / "collects.py").write_text(COLLECTS)
 
     made = run(tmp_path, "topics", "create", topic, *bus)
     published = run(tmp_path, "publish", topic, *bus, given=content)
-    done = run(tmp_path, "run", "collects:router", *bus, "--group", "bytes", "--burst")
+    done = run(tmp_path, "run", "collects:router", *bus, "--group", topic, "--burst")
 
     assert [0, 0, 0] == [made.returncode, published.returncode, done.returncode], done.stderr
     assert expected(content) == collected(tmp_path)
@@ -92,7 +92,7 @@ def test_a_line_above_the_limit_is_refused_by_name_and_the_rest_goes(
     broker: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """The line's number, its size and the limit are told, both others arrive, and the exit code is 7."""
-    topic = f"large.{broker}"
+    topic = f"large.{uuid.uuid4().hex[:8]}"
     bus = ("--bus", f"{broker}://{request.getfixturevalue(broker)}")
     run(tmp_path, "topics", "create", topic, *bus)
 
