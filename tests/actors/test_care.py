@@ -4,10 +4,24 @@ import asyncio
 from collections import Counter
 
 import pytest
-from tests.actors.scripted import AT, OTHER, Outage, RunningConsumer, ScriptedBroker
+from tests.actors.scripted import (
+    AT,
+    OTHER,
+    NoPump,
+    Outage,
+    RunningConsumer,
+    ScriptedBroker,
+    Worker,
+    routes_to,
+)
 from tests.simulated import pass_time, run, until
 
-from partita.actors.partition import OpenMessage
+from partita.actors.care import CarefulRoutes
+from partita.actors.holds import Postponed
+from partita.actors.partition import OpenMessage, Partition
+from partita.core.finished import Finished
+from partita.core.flow import FlowGate
+from partita.core.leases import Lease
 from partita.core.offset_map import OffsetMap
 from partita.core.retries import Retry
 
@@ -153,6 +167,27 @@ def test_an_attempt_begins_when_it_is_stored_and_not_before() -> None:
     left = OffsetMap.decode(0, broker.metadata[AT])
     assert (left.unclean, left.tried) == (2, {})
     assert broker.stored[AT] == 0
+
+
+def test_nothing_begins_when_the_partition_was_stopped_while_its_attempt_was_stored() -> None:
+    """A drain waits for what runs when it begins, and for nothing that begins after that."""
+    worker, broker = Worker(), ScriptedBroker(AT)
+    partition = Partition(Lease(AT), routes_to(worker), FlowGate(), NoPump())
+    (record,) = broker.fetch(AT, b"1").records
+
+    async def store(stored: Partition) -> bool:
+        stored.stop()
+        return True
+
+    async def scenario() -> None:
+        careful = CarefulRoutes(partition, store).pick(record)
+        with pytest.raises(Postponed):
+            await careful.call(record, 1)
+
+    run(scenario())
+
+    assert worker.calls == []
+    assert partition.deaths.beside(0, Finished(), leaving=False).tried == {}
 
 
 def test_after_the_first_fetch_messages_are_handled_as_ever() -> None:

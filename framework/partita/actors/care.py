@@ -87,9 +87,11 @@ class _Attempt:
     async def __aenter__(self) -> None:
         self.partition.deaths.begin(self.offset, self.attempt)
         while self.partition.lease.takes_messages:
-            if await self.store(self.partition):
+            stored = await self.store(self.partition)
+            if stored and self.partition.lease.takes_messages:
                 return
-            await asyncio.sleep(AGAIN_SECONDS)
+            if not stored:
+                await asyncio.sleep(AGAIN_SECONDS)
         self.partition.deaths.end()
         raise Postponed
 
