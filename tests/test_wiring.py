@@ -1,15 +1,18 @@
 """From a router to what the actors run: groups, limits, threads, and routes that do not go together."""
 
 import asyncio
+import random
 import threading
 from typing import Literal
 
 import pytest
 from tests.faulty import FaultyBackend
+from tests.simulated import run
 
 from partita import Context, Retry, RouteError, Router, Unroutable, open_bus
 from partita.backends.memory.records import MemoryRecord
 from partita.core.ports import Membership, Outgoing, Receipt
+from partita.testing import Harness
 from partita.wiring import GroupPlan, Wiring, plan_groups
 
 
@@ -226,3 +229,20 @@ def test_a_letter_of_a_kind_that_nobody_handles_names_nobody() -> None:
             assert (letter.handler, letter.reason) == ("(none)", "unroutable")
 
     asyncio.run(scenario())
+
+
+def test_a_key_that_is_told_differently_each_time_loses_no_message() -> None:
+    """Its order is its user's loss; a message that nobody finishes, or a crash of the pump, would be ours."""
+    chance = random.Random(1)
+    router = Router()
+
+    @router.handler("orders", order="key", key_from=lambda message: chance.choice([None, b"k", b"l"]))
+    async def handle(value: bytes) -> None:
+        await asyncio.sleep(0.1)
+
+    async def scenario() -> int:
+        async with Harness(router, partitions=1) as harness:
+            await harness.feed("orders", *[b"%d" % number for number in range(50)])
+            return (await harness.run()).handled
+
+    assert run(scenario())[0] == 50

@@ -63,7 +63,7 @@ class Baton:
         """
         only = partition.routes.only
         worker.partition = worker.cell = partition
-        worker.route, worker.message, worker.queued = only, None, 0
+        worker.route, worker.message, worker.queued, worker.looked = only, None, 0, None
         if only is not None:
             worker.call = only.first
             free = only.unfinished < only.concurrency and only.batch is None
@@ -95,8 +95,10 @@ class Baton:
         assert partition is not None  # there is a record in hand
         record, partition.record = partition.record, None
         route = worker.route or partition.routes.pick(record)
-        message = OpenMessage(partition, record, route, route.lane_of(record))
-        worker.message = message
+        # A user's key function may answer differently each time: what it said about the lane counts.
+        key = worker.key if worker.looked is record else route.lane_of(record)
+        message = worker.message = OpenMessage(partition, record, route, key)
+        worker.looked = None
         message.calling = True
         route.unfinished += 1
         worker.queued += 1  # as those behind it, it was read and is not handled
@@ -115,6 +117,7 @@ class Baton:
         key = route.lane_of(record)
         behind = key is not None and key in partition.lanes
         if not behind and route.unfinished < route.concurrency:
+            worker.looked, worker.key = record, key
             return False
         message = OpenMessage(partition, record, route, key)
         partition.record = None
@@ -144,6 +147,7 @@ class Baton:
     def slice_ended(self, worker: Worker, partition: Partition) -> bool:
         """The holder has read to the end of a slice; True when the loop is to have a turn."""
         taken = self.count(worker, partition)
+        worker.looked = None
         partition.read_past()
         now = self._time()
         if worker.size:

@@ -32,8 +32,8 @@ NOTHING = Nothing()
 class Worker:
     """One task, and what it works on."""
 
-    __slots__ = ("call", "cell", "ended", "given_up", "lanes", "message", "partition", "queued",
-                 "record", "route", "size", "slice", "task", "waiter")  # fmt: skip
+    __slots__ = ("call", "cell", "ended", "given_up", "key", "lanes", "looked", "message", "partition",
+                 "queued", "record", "route", "size", "slice", "task", "waiter")  # fmt: skip
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None]
@@ -45,6 +45,8 @@ class Worker:
         self.route: BoundRoute | None = None
         self.call: First
         self.lanes = NO_LANES
+        self.looked: object = None
+        self.key: Hashable = None
         self.queued = self.size = 0
         self.waiter: asyncio.Future[None] | None = None
         self.given_up = self.ended = False
