@@ -337,7 +337,8 @@ async def _revoke(broker: ScriptedBroker) -> None:
     await broker.member.listener.revoked([AT])
 
 
-def test_a_slow_slice_becomes_shorter_so_that_others_get_their_turn() -> None:
+@pytest.mark.parametrize("order", ["partition", "none"])
+def test_a_slow_slice_becomes_shorter_so_that_others_get_their_turn(order: str) -> None:
     """Handlers that never suspend must not keep the loop for a whole fetch."""
     broker = ScriptedBroker(AT)
 
@@ -346,7 +347,7 @@ def test_a_slow_slice_becomes_shorter_so_that_others_get_their_turn() -> None:
         loop._virtual.now += 0.01  # type: ignore[attr-defined] # as if it had computed for so long
 
     async def scenario() -> int:
-        async with RunningConsumer(broker, burn) as running:
+        async with RunningConsumer(broker, burn, order=order) as running:
             broker.member.feed(AT, *[b"x"] * 300)
             await until(lambda: running.consumer.handled == 300)
             pump = running.consumer._pump
