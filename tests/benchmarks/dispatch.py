@@ -133,7 +133,7 @@ def report(section: Section, rounds: int, runner: asyncio.Runner) -> Iterator[st
 def main() -> None:
     """Print all tables for each event loop that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.dispatch", description=__doc__)
-    parser.add_argument("--messages", type=int, default=200_000, help="in each measurement (%(default)s)")
+    parser.add_argument("--messages", type=int, default=400_000, help="in each measurement (%(default)s)")
     parser.add_argument("--memory", type=int, default=5_000_000, help="for the memory; 0: not (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts (%(default)s)")
     parser.add_argument("--loop", choices=event_loops(), default="asyncio", help="(%(default)s)")
