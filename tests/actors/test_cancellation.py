@@ -29,5 +29,5 @@ def test_a_cancellation_at_any_point_loses_nothing_and_leaves_nothing(
     for at in range(1, whole.points + 1):
         wrongs[at] = Run(order, concurrency, target, at).play()
 
-    assert len(wrongs) > 100
+    assert len(wrongs) > 50  # enough to be a sweep; how many depends on the version of asyncio
     assert {at: told for at, told in wrongs.items() if told} == {}
