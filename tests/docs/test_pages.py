@@ -12,7 +12,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 # These show functions of Python; there is nothing about them to see at a shell.
-WITHOUT_SESSION = {"middleware.md", "test-your-handlers.md"}
+WITHOUT_SESSION = {"middleware.md"}
 HOW_TO = [page for page in sorted((DOCS / "how-to").glob("*.md")) if page.name not in WITHOUT_SESSION]
 
 
