@@ -1,6 +1,5 @@
 """A batch handler's call: from the client's records to the handler's own coroutine."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
 from partita.actors.holds import Holds
@@ -45,16 +44,6 @@ def bind_batch(plan: HandlerPlan, reader: RecordReader, scope: Scope, pool: Thre
         return function(*values[:split], **dict(zip(keywords, values[split:], strict=True)))
 
     return call
-
-
-def batch_timed(call: BatchCall, seconds: float) -> BatchCall:
-    """A call that is cancelled and fails with TimeoutError after *seconds*."""
-
-    async def handle(records: Sequence[object], attempt: int, named: Named) -> object:
-        async with asyncio.timeout(seconds):
-            return await call(records, attempt, named)
-
-    return handle
 
 
 def batch_stalling(call: BatchCall, pool: ThreadPool, reader: RecordReader, holds: Holds) -> BatchCall:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from contextvars import Context, copy_context
 from types import coroutine
+from typing import ParamSpec
 
 from partita.actors.holds import Holds
 from partita.actors.routes import KeyOf
@@ -18,16 +19,17 @@ from partita.core.settings import RouteSettings
 from partita.handlers import Call
 from partita.message import LEASE, Message, PublishFunction
 
+P = ParamSpec("P")
 KeyFrom = Callable[[Message], Hashable]
 NULL_LANE = "no key"
 
 
-def timed(call: Call, seconds: float) -> Call:
-    """A call that is cancelled and fails with TimeoutError after *seconds*."""
+def timed(call: Callable[P, Awaitable[object]], seconds: float) -> Callable[P, Awaitable[object]]:
+    """A call, of one message or of a batch, that is cancelled and fails with TimeoutError after *seconds*."""
 
-    async def handle(record: object, attempt: int) -> object:
+    async def handle(*args: P.args, **kwargs: P.kwargs) -> object:
         async with asyncio.timeout(seconds):
-            return await call(record, attempt)
+            return await call(*args, **kwargs)
 
     return handle
 

@@ -14,7 +14,6 @@ from partita.batch_calls import (
     batch_leased,
     batch_of_one,
     batch_stalling,
-    batch_timed,
     batch_traced,
     batch_watched,
     bind_batch,
@@ -119,7 +118,7 @@ class Wiring:
         assert route.batch is not None and not isinstance(pool, ProcessPool)  # noqa: PT018 - as it was declared
         call, holds = bind_batch(plan, reader, scope, pool), Holds()
         if settings.timeout is not None:
-            call = batch_timed(call, settings.timeout)
+            call = timed(call, settings.timeout)
         if pool is not None:
             call = batch_stalling(call, pool, reader, holds)
         if self.wrap is not unwrapped:

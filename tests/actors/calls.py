@@ -11,7 +11,8 @@ from collections.abc import Awaitable
 
 import attrs
 
-from partita.actors.partition import OpenMessage, Partition
+from partita.actors.messages import OpenMessage
+from partita.actors.partition import Partition
 from partita.backends.memory.records import MemoryRecord
 from partita.core.finished import Finished
 from partita.core.retries import PARKED_WAIT, Retry

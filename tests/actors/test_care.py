@@ -18,7 +18,8 @@ from tests.simulated import pass_time, run, until
 
 from partita.actors.care import CarefulRoutes
 from partita.actors.holds import Postponed
-from partita.actors.partition import OpenMessage, Partition
+from partita.actors.messages import OpenMessage
+from partita.actors.partition import Partition
 from partita.core.finished import Finished
 from partita.core.flow import FlowGate
 from partita.core.leases import Lease

@@ -7,7 +7,7 @@ from tests.actors.scripted import AT, RunningConsumer, ScriptedBroker
 from tests.simulated import pass_time, run, until
 
 from partita import Retry
-from partita.actors.partition import OpenMessage
+from partita.actors.messages import OpenMessage
 from partita.core.errors import TopicMissing
 
 TWICE = Retry(attempts=2, backoff=1.0, jitter=0.0)

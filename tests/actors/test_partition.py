@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from tests.actors.scripted import AT, READER, NoPump, ScriptedBroker, Worker, routes_to
 
-from partita.actors.partition import OpenMessage, Partition
+from partita.actors.messages import OpenMessage
+from partita.actors.partition import Partition
 from partita.core.finished import Finished
 from partita.core.flow import FlowGate
 from partita.core.leases import Lease

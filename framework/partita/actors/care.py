@@ -14,7 +14,8 @@ from contextlib import AbstractAsyncContextManager
 import attrs
 
 from partita.actors.holds import Postponed
-from partita.actors.partition import OpenMessage, Partition
+from partita.actors.messages import OpenMessage
+from partita.actors.partition import Partition
 from partita.actors.routes import BoundRoute, Bury, TopicRoutes
 
 AGAIN_SECONDS = 0.1

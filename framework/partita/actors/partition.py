@@ -13,9 +13,7 @@ from typing import Protocol
 import anyio
 
 from partita.actors.batches import Batches
-
-# Where they are looked for, though they do not fit in here.
-from partita.actors.messages import OpenMessage as OpenMessage
+from partita.actors.messages import OpenMessage
 from partita.actors.routes import TopicRoutes
 from partita.actors.unread import Unread
 from partita.core.deaths import Deaths

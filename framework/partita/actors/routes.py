@@ -14,7 +14,7 @@ from partita.core.ports import RecordReader
 from partita.core.retries import Retry
 
 if TYPE_CHECKING:
-    from partita.actors.partition import OpenMessage
+    from partita.actors.messages import OpenMessage
 
 Call = Callable[[object, int], Awaitable[object]]
 First = Callable[[object], Awaitable[object]]
