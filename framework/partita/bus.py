@@ -4,19 +4,19 @@ EventBus: opens a backend and owns what runs on it.
 It wires and owns; messages go from the client to the handler without passing through it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from re import Pattern
 from types import TracebackType
 from typing import Self, Unpack
 
 import anyio
 
-from partita.core.health import Health
+from partita.administration import Administration
 from partita.core.ports import Backend, RecordReader
 from partita.core.process_flow import DEFAULT_LIMITS, FlowLimits
 from partita.core.routes import Source
-from partita.core.settings import RouteOptions, check_topic_name
-from partita.probe import BrokerProbe
+from partita.core.settings import RouteOptions
+from partita.observing import Observing
 from partita.publishing import Publishing
 from partita.router import Router
 from partita.running import Running, RunOptions
@@ -24,10 +24,8 @@ from partita.subscription import Subscription, Summary
 from partita.telemetry.tracing import find_tracing
 from partita.wiring import Wiring, Wrap, lifespans, unwrapped
 
-HEALTH_SECONDS = 5.0
 
-
-class EventBus(Publishing):
+class EventBus(Publishing, Administration, Observing):
     """
     Publishing, subscribing and administration on one broker. Made by `open_bus`; used in `async with`.
 
@@ -38,8 +36,7 @@ class EventBus(Publishing):
 
     def __init__(self, backend: Backend, limits: FlowLimits = DEFAULT_LIMITS) -> None:
         super().__init__(backend)
-        self._probe = BrokerProbe(backend)
-        self._running = Running(backend, limits)
+        self._observe(Running(backend, limits))
 
     @property
     def system(self) -> str:
@@ -164,38 +161,6 @@ class EventBus(Publishing):
     async def drain(self) -> None:
         """Stop everything that runs here in good order: finish what is in hand, commit, leave."""
         await self._running.drain()
-
-    async def create_topic(self, topic: str, *, partitions: int = 4, replication: int = 1) -> None:
-        """
-        Make a topic.
-
-        Raises:
-            SettingsError: the name or a number cannot be used.
-            Exception: the client's own error, also when the topic exists.
-        """
-        self._check_open()
-        check_topic_name(topic)
-        await self._backend.create_topic(topic, partitions=partitions, replication=replication)
-
-    async def list_topics(self) -> Mapping[str, int]:
-        """Each topic's number of partitions, the broker's internal topics left out."""
-        self._check_open()
-        return await self._backend.list_topics()
-
-    async def delete_topic(self, topic: str) -> None:
-        """Delete a topic and what is in it. Raises TopicMissing, or the client's own error."""
-        self._check_open()
-        await self._backend.delete_topic(topic)
-
-    async def health_check(self, *, timeout: float = HEALTH_SECONDS) -> Health:
-        """
-        Ask the broker, and report it together with every consumer and parked message.
-
-        Args:
-            timeout: seconds that the broker has for its answer.
-        """
-        self._check_open()
-        return Health({"broker": await self._probe.ask(timeout), **self._running.parts})
 
     def is_unreachable(self, error: BaseException) -> bool:
         """Whether *error* means that no connection to the broker could be made."""

@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Sequence
 from typing import Unpack
 
-from partita.core.errors import Closed
 from partita.core.ports import Backend, MessageOptions, Outgoing, Receipt
 from partita.core.settings import check_topic_name
 from partita.dead_letters import DeadLetters
 from partita.message import Delivery
+from partita.opened import Opened
 from partita.outbox import Outbox
 from partita.telemetry.continuation import continuing
 from partita.telemetry.tracing import Tracing
 
 
-class Publishing:
+class Publishing(Opened):
     """
     Publishes on one backend.
 
@@ -22,17 +22,12 @@ class Publishing:
     """
 
     def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._open = False
+        super().__init__(backend)
         self._trace(None)
 
     def _trace(self, tracing: Tracing | None) -> None:
         self._tracing = tracing
         self._outbox = Outbox(self._backend, tracing)
-
-    def _check_open(self) -> None:
-        if not self._open:
-            raise Closed("the bus is not open; use it inside 'async with open_bus(...)'")
 
     async def publish(self, topic: str, value: bytes | None, **options: Unpack[MessageOptions]) -> Receipt:
         """

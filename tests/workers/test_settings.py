@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from partita_worker import arguments
+from partita_worker.arguments import running
 from partita_worker.failures import SettingRefused
 from partita_worker.settings import fill_in
 
@@ -13,9 +13,9 @@ from partita_worker.settings import fill_in
 def settle(*given: str, environ: Mapping[str, str] | None = None) -> argparse.Namespace:
     """What `worker run` is told by flags and environment together."""
     parser = argparse.ArgumentParser()
-    arguments.run(parser)
+    running.run(parser)
     parsed = parser.parse_args(["app:router", *given])
-    fill_in(parsed, arguments.RUN, environ or {})
+    fill_in(parsed, running.RUN, environ or {})
     return parsed
 
 
@@ -46,7 +46,7 @@ def test_each_flag_of_run_has_a_variable() -> None:
 
     parsed = settle(environ=environ)
 
-    assert set(environ) == {setting.variable for setting in arguments.RUN}
+    assert set(environ) == {setting.variable for setting in running.RUN}
     assert (parsed.bus, parsed.group, parsed.app_dir) == ("nats://127.0.0.1:4222", "words", "/app")
     assert (parsed.burst, parsed.trace, parsed.create_topics) == (True, False, True)
     assert (parsed.drain_timeout, parsed.log_level, parsed.log_format) == (2.5, "debug", "json")

@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import attrs
 
-from partita_worker import arguments
+from partita_worker.arguments import brokers, messages, running
 from partita_worker.exits import ExitCode
 from partita_worker.failures import CommandFailed
 from partita_worker.settings import fill_in
@@ -43,16 +43,16 @@ class Command:
 
 
 COMMANDS: Mapping[str, Command] = {
-    "run": Command("run a router", arguments.run, "run"),
+    "run": Command("run a router", running.run, "run"),
     "check": Command(
-        "import a router, look at its handlers and topics, consume nothing", arguments.check, "check", "check"
+        "import a router, look at its handlers and topics, consume nothing", running.check, "check", "check"
     ),
-    "routes": Command("print the routes of a router", arguments.routes, "check", "routes"),
-    "publish": Command("publish each line of a file or of standard input", arguments.publish, "publish"),
-    "tail": Command("print the messages of a topic", arguments.tail, "tail"),
-    "topics": Command("list, create and delete topics", arguments.topics, "topics"),
-    "dlq": Command("list, show and replay dead letters", arguments.dlq, "dlq"),
-    "broker": Command("a real local Kafka or NATS, from packages", arguments.broker, "broker"),
+    "routes": Command("print the routes of a router", running.routes, "check", "routes"),
+    "publish": Command("publish each line of a file or of standard input", messages.publish, "publish"),
+    "tail": Command("print the messages of a topic", messages.tail, "tail"),
+    "topics": Command("list, create and delete topics", brokers.topics, "topics"),
+    "dlq": Command("list, show and replay dead letters", messages.dlq, "dlq"),
+    "broker": Command("a real local Kafka or NATS, from packages", brokers.broker, "broker"),
 }
 
 

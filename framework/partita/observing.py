@@ -1,0 +1,26 @@
+"""What observes: the part of a bus that tells how it and its broker are."""
+
+from partita.core.health import Health
+from partita.opened import Opened
+from partita.probe import BrokerProbe
+from partita.running import Running
+
+HEALTH_SECONDS = 5.0
+
+
+class Observing(Opened):
+    """Observes what runs on one bus."""
+
+    def _observe(self, running: Running) -> None:
+        self._running = running
+        self._probe = BrokerProbe(self._backend)
+
+    async def health_check(self, *, timeout: float = HEALTH_SECONDS) -> Health:
+        """
+        Ask the broker, and report it together with every consumer and parked message.
+
+        Args:
+            timeout: seconds that the broker has for its answer.
+        """
+        self._check_open()
+        return Health({"broker": await self._probe.ask(timeout), **self._running.parts})

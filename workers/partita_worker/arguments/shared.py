@@ -1,0 +1,34 @@
+"""Settings that several commands have, and how a command declares them."""
+
+import argparse
+from collections.abc import Sequence
+
+import attrs
+
+from partita_worker.settings import Setting, add_settings
+
+BUS = Setting(
+    "--bus",
+    "address of the bus: memory://, kafka://HOST:PORT or nats://HOST:PORT, options of the client in its "
+    "query; default memory://",
+    default="memory://",
+    metavar="URL",
+)
+BROKER = attrs.evolve(
+    BUS,
+    help="address of the broker: kafka://HOST:PORT or nats://HOST:PORT, options of the client in its "
+    "query; required",
+)
+GROUP = Setting("--group", "consumer group; required on a broker", metavar="NAME")
+APP_DIR = Setting("--app-dir", "folder to import from; default: this one", default=".", metavar="DIR")
+ON_BUS: Sequence[Setting] = (BROKER,)
+
+
+def declare_settings(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -> None:
+    add_settings(parser, settings)
+    parser.set_defaults(settings=settings)
+
+
+def declare_target(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -> None:
+    parser.add_argument("target", metavar="MODULE:ROUTER", help="for example examples.wordcount:router")
+    declare_settings(parser, settings)

@@ -1,0 +1,69 @@
+"""Text of the command line turned into values; each refuses what it cannot take, in words."""
+
+import math
+import os
+import re
+
+
+def whole_number(text: str) -> int:
+    """A number of 1 or more. Raises ValueError."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"{text!r} is not a whole number of 1 or more")
+    return number
+
+
+def port_number(text: str) -> int:
+    """A TCP port. Raises ValueError."""
+    if (number := whole_number(text)) > 65535:
+        raise ValueError(f"{text!r} is above 65535, the highest port")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A time of 0 or more seconds. Raises ValueError."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{text!r} is not a number of seconds, 0 or more")
+    return number
+
+
+def feed_text(text: str) -> str:
+    """TOPIC=FILE. Raises ValueError."""
+    topic, equals, path = text.partition("=")
+    if not (topic and equals and path):
+        raise ValueError(f"{text!r}: give TOPIC=FILE, or TOPIC=- for standard input")
+    return text
+
+
+def header(text: str) -> tuple[str, bytes]:
+    """NAME=VALUE, the value byte for byte. Raises ValueError."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ValueError(f"{text!r}: give NAME=VALUE")
+    return name, os.fsencode(value)
+
+
+def rate(text: str) -> float:
+    """A number above 0. Raises ValueError."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f"{text!r} is not a number above 0")
+    return number
+
+
+def place(text: str) -> tuple[str, int, int]:
+    """TOPIC/PARTITION@OFFSET. Raises ValueError."""
+    found = re.fullmatch(r"([^/@]+)/([0-9]{1,10})@([0-9]{1,19})", text)
+    if found is None:
+        raise ValueError(f"{text!r}: give TOPIC/PARTITION@OFFSET, as 'worker dlq list' prints it")
+    return found[1], int(found[2]), int(found[3])
