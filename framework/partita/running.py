@@ -11,6 +11,7 @@ from partita.core.errors import SettingsError
 from partita.core.health import Part
 from partita.core.ports import Backend
 from partita.core.process_flow import FlowLimits, ProcessFlow
+from partita.core.states import PartitionState
 from partita.retention import check_retention
 from partita.router import Route
 from partita.subscription import Subscription
@@ -74,6 +75,12 @@ class Running:
 
     def __bool__(self) -> bool:
         return any(not each.ended for each in self._subscriptions)
+
+    @property
+    def states(self) -> Sequence[PartitionState]:
+        """What each partition of every consumer is doing."""
+        running = (each for each in self._subscriptions if not each.ended)
+        return [state for each in running for state in each.states]
 
     @property
     def parts(self) -> Mapping[str, Part]:

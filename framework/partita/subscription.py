@@ -14,6 +14,7 @@ from partita.core.health import Parked, Part
 from partita.core.ports import Backend
 from partita.core.process_flow import ProcessFlow
 from partita.core.restarts import FailureKind, Supervision
+from partita.core.states import PartitionState
 from partita.wiring import GroupPlan
 
 BURST_SECONDS = 0.05
@@ -96,6 +97,11 @@ class Subscription:
     def parked(self) -> Sequence[Parked]:
         """The messages that are parked; after the end, those that were."""
         return [p for each in self.consumers for p in each.parked] or self._parked
+
+    @property
+    def states(self) -> Sequence[PartitionState]:
+        """What each partition is doing."""
+        return [state for each in self.consumers for state in each.states]
 
     @property
     def parts(self) -> dict[str, Part]:

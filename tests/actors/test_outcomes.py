@@ -25,7 +25,7 @@ def test_a_failed_message_is_tried_again_before_the_next() -> None:
         async with RunningConsumer(broker, worker, retry=QUICK) as running:
             broker.member.feed(AT, b"1", b"2")
             await until(lambda: worker.calls)
-            assert running.consumer.partitions[AT].state == "retry until 1.0"
+            assert [str(each) for each in running.consumer.states] == ["orders/0 retry (in 1.0 s) for 0 s"]
             await until(lambda: broker.stored.get(AT) == 2)
 
     run(scenario())
@@ -56,7 +56,7 @@ def test_the_state_says_retry_only_while_it_waits() -> None:
     broker = ScriptedBroker(AT)
 
     async def handle(value: bytes) -> None:
-        states.append(running.consumer.partitions[AT].state)
+        states.append(running.consumer.states[0].name.value)
         if len(states) == 1:
             raise ValueError("no")
 
@@ -84,7 +84,7 @@ def test_a_message_with_no_attempt_left_is_parked_and_tried_again_every_minute()
             worker.errors += [ValueError("no")] * 3
             broker.member.feed(AT, b"1", b"2")
             await until(lambda: running.consumer.parked)
-            assert f"parked ({parked})" == running.consumer.partitions[AT].state
+            assert f"orders/0 parked ({parked}) for 0 s" == str(running.consumer.states[0])
             await pass_time(100)
             assert [parked] == list(running.consumer.parked)
             assert broker.stored[AT] == 1

@@ -235,5 +235,5 @@ def test_tells_itself_without_any_payload() -> None:
     """What is printed may end up in a log."""
     partition = partition_with((b"secret",))
 
-    assert repr(partition) == "<Partition orders/0 flowing: 0 handled>"
+    assert repr(partition) == "<Partition orders/0: 0 handled, 0 unfinished>"
     assert READER.record_type

@@ -28,7 +28,8 @@ def test_handles_messages_in_order_and_commits_behind_the_last() -> None:
             broker.member.feed(AT, b"1", b"2")
             broker.member.feed(AT, b"3")
             await until(lambda: broker.stored.get(AT) == 3)
-            assert running.consumer.partitions[AT].state == "caught up"
+            await pass_time(3)
+            assert [each.name.value for each in running.consumer.states] == ["caught up"]
             assert running.consumer.handled == 3
 
     run(scenario())

@@ -1,12 +1,14 @@
 """What a member has come to, over all its starts, and how it is."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import anyio
 
+from partita.actors.monitor import Monitor
 from partita.actors.partition import Partition
 from partita.core.health import Parked, Part, describe
 from partita.core.ports import TopicPartition
+from partita.core.states import PartitionState, StateName
 
 # What is wrong, and since when.
 Trouble = tuple[str, float]
@@ -21,6 +23,7 @@ class Account:
 
     Attributes:
         partitions: those that it has now.
+        monitor: knows what each of them is doing.
         abandoned: messages whose handler was still running when the drain timeout passed.
         late_completions: handlers that returned when their partition was not ours any more; what they did
             counts for nothing here.
@@ -29,6 +32,7 @@ class Account:
     def __init__(self, name: str) -> None:
         self.name = name
         self.partitions: dict[TopicPartition, Partition] = {}
+        self.monitor = Monitor(name, self.partitions)
         self.abandoned = self.late_completions = 0
         self._handled_before = self._failed_before = 0
         self._trouble: Trouble | None = None
@@ -50,12 +54,21 @@ class Account:
         return [told for each in self.partitions.values() for told, _ in each.parked]
 
     @property
+    def states(self) -> Sequence[PartitionState]:
+        """The state of each partition."""
+        return self.monitor.look()
+
+    @property
     def parts(self) -> Mapping[str, Part]:
-        """The health of this consumer, and of each partition with a parked message."""
+        """The health of this consumer, and of each partition that is in an unhealthy state."""
         parts = {f"consumer {self.name}": _part(self._trouble or self._unstored())}
         for at, each in self.partitions.items():
             for told, since in each.parked:
                 parts.setdefault(str(at), _part((str(told), since)))
+        for state in self.states:
+            if not state.healthy and state.name is not StateName.PARKED:
+                reason = f"{state.name.value}: {state.detail}"
+                parts.setdefault(f"{state.topic}/{state.partition}", Part(False, reason, state.since))
         return parts
 
     def late(self) -> None:

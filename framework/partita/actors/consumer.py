@@ -103,6 +103,7 @@ class Consumer(Account):
         self._supervisor.add("pump", self._pump.run)
         self._supervisor.add("poller", self._poller.run)
         self._supervisor.add("committer", self._committer.run)
+        self._supervisor.add("monitor", self.monitor.run)
         self.settings.flow.on_room.append(self._room)
         try:
             await subscription.start(self)
@@ -125,6 +126,7 @@ class Consumer(Account):
         """Start a pump for each partition."""
         if partitions:
             _log.info("%s: assigned %s", self.name, _listed(partitions))
+        self.monitor.assigned(partitions)
         for at in partitions:
             try:
                 self._adopt(at)
@@ -165,6 +167,8 @@ class Consumer(Account):
         self._drop(going)
         if going:
             _log.warning("%s: lost %s", self.name, _listed(partitions))
+            reason = self._trouble[0] if self._trouble else "the broker took it away"
+            self.monitor.lost(partitions, reason)
 
     async def _settle(self, going: Collection[Partition]) -> None:
         """Drain and commit; what does not end within the deadline is left unfinished."""

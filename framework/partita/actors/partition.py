@@ -240,16 +240,6 @@ class Partition:
         return [each.parked for each in self.open.values() if each.parked is not None]
 
     @property
-    def state(self) -> str:
-        """What the partition is doing, as one of the named states."""
-        for told, _ in self.parked:
-            return f"parked ({told})"
-        waits = [each.timer.when() for each in self.open.values() if each.timer is not None]
-        if waits:
-            return f"retry until {min(waits):.1f}"
-        return "caught up" if self.quiet else "flowing"
-
-    @property
     def quiet(self) -> bool:
         """Whether nothing is in hand, nothing waits here and nothing is unfinished."""
         return not (self.open or self.record or self.unread)
@@ -274,4 +264,4 @@ class Partition:
         return idle and not any(each.moves for each in self.open.values())
 
     def __repr__(self) -> str:
-        return f"<Partition {self.name} {self.state}: {self.handled} handled>"
+        return f"<Partition {self.name}: {self.handled} handled, {len(self.open)} unfinished>"
