@@ -119,3 +119,25 @@ def test_closing_lets_go_of_a_question_that_hangs() -> None:
         return asyncio.get_running_loop().time()
 
     assert run(scenario())[0] == pytest.approx(3.0)
+
+
+def test_the_states_of_all_that_runs_are_told_by_the_bus() -> None:
+    """One for each partition, and none of what has ended."""
+
+    async def handle(value: bytes) -> None:
+        """Handle."""
+
+    async def scenario() -> None:
+        async with open_bus("memory://?partitions=2") as bus:
+            subscription = await bus.subscribe("orders", handle)
+            await bus.publish("orders", b"1", partition=0)
+            await bus.publish("orders", b"1", partition=1)
+            await pass_time(5)
+            assert [str(each) for each in bus.states()] == [
+                "orders/0 caught up for 2 s",
+                "orders/1 caught up for 2 s",
+            ]
+            await subscription.drain()
+            assert list(bus.states()) == []
+
+    run(scenario())

@@ -19,6 +19,7 @@ from partita.core.process_flow import FlowLimits
 from partita.core.replays import ReplayOptions, ReplaySummary
 from partita.core.retries import Retry
 from partita.core.settings import RouteOptions
+from partita.core.states import PartitionState, StateName
 from partita.dead_letters import DeadLetter, DeadLetters
 from partita.message import Context, Delivery, Message, Outgoing, Receipt
 from partita.opening import open_bus
@@ -42,6 +43,7 @@ __all__ = [
     "Parked",
     "Part",
     "PartitaError",
+    "PartitionState",
     "PublishErrors",
     "Receipt",
     "ReplayOptions",
@@ -53,6 +55,7 @@ __all__ = [
     "RouteOptions",
     "Router",
     "SettingsError",
+    "StateName",
     "Subscription",
     "Summary",
     "TopicMissing",

@@ -1,6 +1,9 @@
 """What observes: the part of a bus that tells how it and its broker are."""
 
+from collections.abc import Sequence
+
 from partita.core.health import Health
+from partita.core.states import PartitionState
 from partita.opened import Opened
 from partita.probe import BrokerProbe
 from partita.running import Running
@@ -24,3 +27,13 @@ class Observing(Opened):
         """
         self._check_open()
         return Health({"broker": await self._probe.ask(timeout), **self._running.parts})
+
+    def states(self) -> Sequence[PartitionState]:
+        """
+        What each partition of every consumer that runs here is doing; asks no broker.
+
+        Raises:
+            Closed: the bus is not open.
+        """
+        self._check_open()
+        return self._running.states
