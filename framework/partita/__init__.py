@@ -19,6 +19,7 @@ from partita.core.process_flow import FlowLimits
 from partita.core.replays import ReplayOptions, ReplaySummary
 from partita.core.retries import Retry
 from partita.core.settings import RouteOptions
+from partita.core.standing import Standing
 from partita.core.states import PartitionState, StateName
 from partita.dead_letters import DeadLetter, DeadLetters
 from partita.message import Context, Delivery, Message, Outgoing, Receipt
@@ -55,6 +56,7 @@ __all__ = [
     "RouteOptions",
     "Router",
     "SettingsError",
+    "Standing",
     "StateName",
     "Subscription",
     "Summary",

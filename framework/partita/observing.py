@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from partita.core.health import Health
+from partita.core.standing import Standing
 from partita.core.states import PartitionState
 from partita.opened import Opened
 from partita.probe import BrokerProbe
@@ -27,6 +28,15 @@ class Observing(Opened):
         """
         self._check_open()
         return Health({"broker": await self._probe.ask(timeout), **self._running.parts})
+
+    def standing(self) -> Standing:
+        """
+        Whether what runs here is alive, ready and started, each with a reason. The broker is not asked.
+
+        `ready` is false before the first join, while a group deals out its partitions, when a consumer has
+        not polled for 10 s, and from the beginning of a drain on.
+        """
+        return self._running.standing
 
     def states(self) -> Sequence[PartitionState]:
         """

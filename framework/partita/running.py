@@ -11,6 +11,7 @@ from partita.core.errors import SettingsError
 from partita.core.health import Part
 from partita.core.ports import Backend
 from partita.core.process_flow import FlowLimits, ProcessFlow
+from partita.core.standing import Standing, judge_all
 from partita.core.states import PartitionState
 from partita.retention import check_retention
 from partita.router import Route
@@ -72,6 +73,7 @@ class Running:
         self._backend, self._flow = backend, ProcessFlow(limits)
         self._subscriptions: list[Subscription] = []
         self._watchdog = Watchdog()
+        self._started = False
 
     def __bool__(self) -> bool:
         return any(not each.ended for each in self._subscriptions)
@@ -92,6 +94,18 @@ class Running:
                 if name not in parts or not part.healthy:
                     parts[name] = part
         return parts
+
+    @property
+    def standing(self) -> Standing:
+        """Whether what runs here is alive, ready and started, without asking the broker."""
+        now = [each for each in self._subscriptions if not each.ended]
+        ready = judge_all([each.readiness for each in now], "nothing runs here")
+        # Once is for good: who has started may be unready later, and is not starting then.
+        self._started = self._started or (bool(now) and all(each.started for each in now))
+        late = ready.reason or "not every consumer has had its share of the partitions yet"
+        started = Part(healthy=True) if self._started else Part(healthy=False, reason=late, since=ready.since)
+        live = judge_all([each.live for each in now], "") if now else Part(healthy=True)
+        return Standing(live, ready, started)
 
     async def start(
         self,

@@ -10,10 +10,11 @@ import attrs
 from partita.actors.consumer import Consumer, ConsumerSettings
 from partita.actors.supervisor import Supervisor
 from partita.core.errors import PartitaError
-from partita.core.health import Parked, Part
+from partita.core.health import Parked, Part, describe
 from partita.core.ports import Backend
 from partita.core.process_flow import ProcessFlow
 from partita.core.restarts import FailureKind, Supervision
+from partita.core.standing import judge_all
 from partita.core.states import PartitionState
 from partita.wiring import GroupPlan
 
@@ -71,6 +72,7 @@ class Subscription:
         for consumer in self.consumers:
             self._supervisor.add(f"consumer {consumer.name}", consumer.run)
         self._stop = anyio.Event()
+        self._stopped_at: float | None = None
         self._drained = anyio.Event()
         self._drain_lock = anyio.Lock()
         self._parked: Sequence[Parked] = ()
@@ -122,6 +124,34 @@ class Subscription:
         late = sum(each.late_completions for each in self.consumers)
         return Summary(self.handled, given_up + len(parked), parked, abandoned, late)
 
+    @property
+    def live(self) -> Part:
+        """Whether its supervisor lives, or has ended in good order."""
+        task = self._running
+        error = task.exception() if task is not None and task.done() and not task.cancelled() else None
+        if error is None:
+            return Part(healthy=True)
+        reason = f"its supervisor has given up: {describe(error)}"
+        return Part(healthy=False, reason=reason, since=self._stopped_for)
+
+    @property
+    def readiness(self) -> Part:
+        """Whether every consumer polls and has its share of the partitions."""
+        if self._stop.is_set():
+            reason = "draining: it finishes what is in hand and takes nothing new"
+            return Part(healthy=False, reason=reason, since=self._stopped_for)
+        return judge_all([each.readiness for each in self.consumers], "")
+
+    @property
+    def started(self) -> bool:
+        """Whether every consumer has had its share of the partitions once."""
+        return all(each.attendance.settled_once for each in self.consumers)
+
+    @property
+    def _stopped_for(self) -> float:
+        now = asyncio.get_running_loop().time()
+        return 0.0 if self._stopped_at is None else now - self._stopped_at
+
     async def start(self) -> None:
         """
         Run in the background from now on.
@@ -140,7 +170,7 @@ class Subscription:
                 await self._close_pools()
             raise
         self._running = asyncio.get_running_loop().create_task(self._supervisor.run())
-        self._running.add_done_callback(lambda _: self._stop.set())
+        self._running.add_done_callback(lambda _: self._end_begins())
 
     async def ready(self) -> None:
         """
@@ -189,10 +219,15 @@ class Subscription:
                 return False
             raise
 
+    def _end_begins(self) -> None:
+        if self._stopped_at is None:
+            self._stopped_at = asyncio.get_running_loop().time()
+        self._stop.set()
+
     def _stop_requested(self, error: BaseException) -> None:
         if not self._stop.is_set():
             _log.warning("a handler raised %s: the run ends in good order", type(error).__name__)
-        self._stop.set()
+        self._end_begins()
 
     async def drain(self) -> None:
         """
@@ -201,7 +236,7 @@ class Subscription:
         Bounded by the drain timeout; a message that waits for its next attempt or is parked stays
         unfinished. Draining twice is draining once.
         """
-        self._stop.set()
+        self._end_begins()
         async with self._drain_lock:
             if self._drained.is_set():
                 return

@@ -84,6 +84,43 @@ def test_health_is_red_from_the_first_failure_until_joined_again() -> None:
     assert 0.3 < since < 0.8
 
 
+def test_readiness_follows_what_the_group_says() -> None:
+    """Ready with a share, not between giving it up and the next, nor after a loss, nor while it fails."""
+    broker = ScriptedBroker(AT)
+    seen = list[tuple[bool, str]]()
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, Worker()) as running:
+
+            def look() -> None:
+                part = running.consumer.readiness
+                seen.append((part.healthy, part.reason))
+
+            look()
+            await broker.member.listener.revoked([AT])
+            look()
+            broker.member.listener.assigned([AT, OTHER])
+            look()
+            broker.member.listener.lost([AT])
+            look()
+            broker.member.listener.assigned([])
+            look()
+            broker.member.fail(Outage("away"))
+            await asyncio.wait([running.task])
+            look()
+
+    run(scenario())
+
+    assert seen == [
+        (True, "consumer billing has 1 partition"),
+        (False, "consumer billing has given its partitions up, and waits for its share of them"),
+        (True, "consumer billing has 2 partitions"),
+        (False, "consumer billing has lost its partitions, and waits for its share of them"),
+        (True, "consumer billing has 1 partition"),
+        (False, "consumer billing is to be started again: Outage: away"),
+    ]
+
+
 def test_a_topic_that_cannot_be_served_fails_the_consumer_not_the_client() -> None:
     """The client's callback must not see an error; the poller raises it, and a restart starts afresh."""
     broker, error = ScriptedBroker(AT), RouteError("two patterns")

@@ -8,6 +8,7 @@ from partita.actors.monitor import Monitor
 from partita.actors.partition import Partition
 from partita.core.health import Parked, Part, describe
 from partita.core.ports import TopicPartition
+from partita.core.standing import Attendance
 from partita.core.states import PartitionState, StateName
 
 # What is wrong, and since when.
@@ -27,6 +28,7 @@ class Account:
         abandoned: messages whose handler was still running when the drain timeout passed.
         late_completions: handlers that returned when their partition was not ours any more; what they did
             counts for nothing here.
+        attendance: how it stands with its group.
     """
 
     def __init__(self, name: str) -> None:
@@ -35,6 +37,7 @@ class Account:
         self.monitor = Monitor(name, self.partitions)
         self.abandoned = self.late_completions = 0
         self._handled_before = self._failed_before = 0
+        self.attendance = Attendance(f"consumer {name}")
         self._trouble: Trouble | None = None
         self._unstored: Callable[[], Trouble | None] = lambda: None
 
@@ -85,6 +88,7 @@ class Account:
         """It is in trouble, perhaps still."""
         since = self._trouble[1] if self._trouble else anyio.current_time()
         self._trouble = describe(error), since
+        self.attendance.fails(f"is to be started again: {describe(error)}", anyio.current_time())
 
 
 def _part(trouble: tuple[str, float] | None) -> Part:

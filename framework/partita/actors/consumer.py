@@ -23,6 +23,7 @@ from partita.actors.supervisor import Supervisor
 from partita.actors.warm import WarmStore
 from partita.core.commits import CommitPolicy
 from partita.core.flow import FlowGate
+from partita.core.health import Part
 from partita.core.leases import Lease, Leases
 from partita.core.ports import Membership, Subscription, TopicPartition
 from partita.core.process_flow import ProcessFlow
@@ -105,9 +106,11 @@ class Consumer(Account):
         self._supervisor.add("committer", self._committer.run)
         self._supervisor.add("monitor", self.monitor.run)
         self.settings.flow.on_room.append(self._room)
+        self.attendance.joins(anyio.current_time())
         try:
             await subscription.start(self)
             self.joined, self._trouble = True, None
+            self.attendance.joined()
             await self._supervisor.run()
         except Exception as error:
             self._fails(error)
@@ -134,6 +137,7 @@ class Consumer(Account):
             except Exception as error:  # noqa: BLE001
                 assert self._poller is not None
                 self._poller.fail(error)
+        self.attendance.settled()
 
     def _adopt(self, at: TopicPartition) -> None:
         assert self._pump is not None  # assignments arrive through a started subscription
@@ -155,6 +159,7 @@ class Consumer(Account):
         if not going:
             return
         assert self._committer is not None  # there are partitions, so there is a committer
+        self.attendance.gives_up(anyio.current_time())
         await self._settle(going)
         # A rebalance often gives back what it takes.
         self._warm.keep_all(going, self._committer.stored)
@@ -166,6 +171,7 @@ class Consumer(Account):
         going = [self.partitions[at] for at in partitions if at in self.partitions]
         self._drop(going)
         if going:
+            self.attendance.loses(anyio.current_time())
             _log.warning("%s: lost %s", self.name, _listed(partitions))
             reason = self._trouble[0] if self._trouble else "the broker took it away"
             self.monitor.lost(partitions, reason)
@@ -204,6 +210,12 @@ class Consumer(Account):
             self._drop(going)
         if self._supervisor is not None:
             self._supervisor.stop()
+
+    @property
+    def readiness(self) -> Part:
+        """Whether it polls and has its share of the partitions."""
+        polled_at = None if self._poller is None else self._poller.polled_at
+        return self.attendance.judge(len(self.partitions), polled_at, anyio.current_time())
 
     async def exhausted(self) -> bool:
         """

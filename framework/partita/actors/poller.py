@@ -39,6 +39,7 @@ class Poller:
 
     Attributes:
         holding: whether it has messages in hand that their partitions have not been given yet.
+        polled_at: when its last poll ended, by the loop's clock in seconds; None before the first one.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Poller:
         self._returned: dict[Partition, Unhandled] = {}
         self._early: list[tuple[Partition, Fetch]] = []
         self.holding = False
+        self.polled_at: float | None = None
         self._refused_since: float | None = None
         self._fault: Exception | None = None
         self._closed: frozenset[TopicPartition] = frozenset()
@@ -86,6 +88,7 @@ class Poller:
                 each.batches.hurry()  # others may have filled the process, or what came is out of reach
             closed = self._closed_now()
             fetches = await self._subscription.poll(closed, self._patience(closed))
+            self.polled_at = asyncio.get_running_loop().time()
             self.holding = bool(fetches or self._early)
             await self._hand_out(fetches)
             self.holding = bool(self._early)

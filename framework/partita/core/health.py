@@ -12,7 +12,8 @@ class Part:
 
     Args:
         healthy: whether it does what it is there for.
-        reason: what is wrong, in words that say where to look; empty when healthy.
+        reason: what is wrong, in words that say where to look; of a healthy one what is worth knowing, or
+            nothing.
         since: seconds for which it has been unhealthy; 0 when healthy.
     """
 

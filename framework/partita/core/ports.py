@@ -89,7 +89,11 @@ class AssignmentListener(Protocol):
     """The three partition events, with one meaning on every backend."""
 
     def assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """These partitions are this member's from now on. Must not raise and must not wait."""
+        """
+        These partitions are this member's from now on, beside those that it has. Must not raise or wait.
+
+        Also with none: the group has told this member its share, and it is nothing, or nothing yet.
+        """
         ...
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:

@@ -58,7 +58,7 @@ class NatsSubscription:
         self._listener: AssignmentListener | None = None
         self._inbox: Inbox | None = None
         self._listed_at = 0.0
-        self._closed = False
+        self._settled = self._closed = False
 
     @property
     def readings(self) -> Sequence[Reading]:
@@ -160,8 +160,15 @@ class NatsSubscription:
         for reading in self.readings:
             while reading.lane.events:
                 event = reading.lane.events.popleft()
-                tell = self._listener.assigned if event is Event.ASSIGNED else self._listener.lost
-                tell([reading.at])
+                if event is Event.ASSIGNED:
+                    self._listener.assigned([reading.at])
+                else:
+                    self._listener.lost([reading.at])
+                    self._settled = False
+        if not self._settled:
+            # The server gives partitions out when there are messages in them: what is had now is the share.
+            self._settled = True
+            self._listener.assigned(())
 
     async def commit(self, commits: Mapping[TopicPartition, Commit]) -> Mapping[TopicPartition, Exception]:
         """Acknowledge up to the offsets; returns the client's error for each that was not stored."""
