@@ -25,7 +25,8 @@ from tests.benchmarks.brokered import (
     through_the_client,
 )
 from tests.benchmarks.measuring import Case, Cost, event_loops, interleave, middle, ratio, table
-from tests.benchmarks.peers.confluent import NAME, Peer, PeerFailed, found
+from tests.benchmarks.peers.confluent import NAME, Peer, found
+from tests.benchmarks.peers.programs import PeerFailed
 from tests.brokers import running
 
 CONCURRENCY, WAIT = 100, 0.005

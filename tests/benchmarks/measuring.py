@@ -10,11 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
+from typing import TypeVar
 
 import attrs
 
 STATM = Path("/proc/self/statm")
 MEGABYTE = 1 << 20
+T = TypeVar("T")
 Loops = Mapping[str, Callable[[], AbstractEventLoop] | None]
 
 
@@ -91,12 +93,12 @@ async def _awaited(case: Case) -> Cost:
     return await case.run()
 
 
-def ratio(these: Sequence[Cost], those: Sequence[Cost], value: Callable[[Cost], float]) -> float:
+def ratio(these: Sequence[T], those: Sequence[T], value: Callable[[T], float]) -> float:
     """The median over the rounds of *value* of these, over that of those."""
     return median(value(one) / value(other) for one, other in zip(these, those, strict=True))
 
 
-def middle(costs: Sequence[Cost], value: Callable[[Cost], float]) -> float:
+def middle(costs: Sequence[T], value: Callable[[T], float]) -> float:
     """The median over the rounds."""
     return median(map(value, costs))
 

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 from tests.benchmarks.brokered import DEADLINE, Topic
 from tests.benchmarks.measuring import Cost
+from tests.benchmarks.peers.programs import PeerFailed, output
 
 NAME = "Parallel Consumer"
 VERSION = "0.5.3.3"
@@ -18,10 +18,6 @@ COORDINATE = f"io.confluent.parallelconsumer:parallel-consumer-core:{VERSION}"
 SOURCE = Path(__file__).with_name("ParallelConsumer.java")
 LISTING_SECONDS = 60.0
 QUIET = "-Dslf4j.internal.verbosity=ERROR"  # it has no logger, and would say so
-
-
-class PeerFailed(Exception):
-    """The program cannot be run here, or it did not measure anything; the message is a sentence."""
 
 
 @attrs.define(eq=False)
@@ -51,7 +47,7 @@ class Peer:
             PeerFailed: it failed, or did not end in time.
         """
         arguments = [topic.address, topic.name, str(messages), str(concurrency), f"{seconds * 1000:.0f}"]
-        printed = await asyncio.to_thread(_output, [*self.command, *arguments], DEADLINE)
+        printed = await asyncio.to_thread(output, NAME, [*self.command, *arguments], DEADLINE)
         elapsed, cpu, memory, most, faults = printed.split()
         self.memory = float(memory)
         self.most, self.faults = max(self.most, int(most)), self.faults + int(faults)
@@ -73,7 +69,7 @@ def found() -> Peer:
     if java is None:
         raise PeerFailed(f"{NAME} is left out: there is no java on the PATH")
     # Without its compiler a Java runtime does not start a source file, nor does any before version 11.
-    if "jdk.compiler" not in _output([java, "--list-modules"], LISTING_SECONDS):
+    if "jdk.compiler" not in output(NAME, [java, "--list-modules"], LISTING_SECONDS):
         raise PeerFailed(f"{NAME} is left out: the java on the PATH is a runtime without a compiler")
     return Peer([java, QUIET, "-cp", os.pathsep.join(_jars()), str(SOURCE)])
 
@@ -90,15 +86,3 @@ def _jars() -> Sequence[str]:
         return [str(jar) for jar in jgo.build(COORDINATE).all_jars]
     except (OSError, RuntimeError, ValueError) as error:
         raise PeerFailed(f"{NAME} is left out: Maven Central did not give {COORDINATE}") from error
-
-
-def _output(command: Sequence[str], seconds: float) -> str:
-    """What it prints; its last words if it fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds)
-    except subprocess.TimeoutExpired as error:
-        raise PeerFailed(f"{NAME} did not end in {seconds:.0f} s") from error
-    except subprocess.CalledProcessError as error:
-        words = error.stderr.strip() or error.stdout.strip() or "no reason given"
-        raise PeerFailed(f"{NAME} failed: {words}") from error
-    return done.stdout
