@@ -7,6 +7,7 @@ import pytest
 from tests.actors.scripted import (
     AT,
     OTHER,
+    READER,
     NoPump,
     Outage,
     RunningConsumer,
@@ -14,16 +15,19 @@ from tests.actors.scripted import (
     Worker,
     routes_to,
 )
+from tests.actors.test_attack import Running, route_of
 from tests.simulated import pass_time, run, until
 
 from partita.actors.care import CarefulRoutes
 from partita.actors.holds import Postponed
 from partita.actors.messages import OpenMessage
 from partita.actors.partition import Partition
+from partita.actors.routes import TopicRoutes
 from partita.core.finished import Finished
 from partita.core.flow import FlowGate
 from partita.core.leases import Lease
 from partita.core.offset_map import OffsetMap
+from partita.core.ports import TopicPartition
 from partita.core.retries import Retry
 
 VALUES = [b"%d" % number for number in range(8)]
@@ -217,3 +221,57 @@ def test_after_the_first_fetch_messages_are_handled_as_ever() -> None:
 
     assert careful >= 8
     assert later <= 3
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 3])
+@pytest.mark.parametrize("order", ["partition", "key", "none"])
+def test_care_for_several_partitions_makes_no_more_calls_than_the_route_may(
+    order: str, concurrency: int
+) -> None:
+    """A route's concurrency counts over its careful partitions and the others, and all of it is used."""
+    partitions = [TopicPartition("orders", number) for number in range(5)]
+    broker = ScriptedBroker(*partitions)
+    for at in partitions[:4]:
+        broker.stored[at], broker.metadata[at] = 0, OffsetMap(unclean=2).encode(0)
+    under_way: Counter[bytes] = Counter()
+    seen: list[int] = []
+
+    async def handle(value: bytes) -> None:
+        under_way[value] += 1
+        seen.append(under_way.total())
+        await pass_time(0.1)
+        under_way[value] -= 1
+
+    async def scenario() -> None:
+        topics = {"orders": TopicRoutes({None: route_of(handle, order, concurrency)}, "type", READER)}
+        async with Running(broker, topics, workers=9):
+            for at in partitions:
+                broker.member.feed(at, *VALUES)
+            await until(lambda: all(broker.stored.get(at) == len(VALUES) for at in partitions))
+
+    run(scenario())
+
+    assert len(seen) == len(partitions) * len(VALUES)
+    assert max(seen) == concurrency
+
+
+def test_a_careful_partition_that_hangs_takes_one_call_and_leaves_the_others() -> None:
+    """What waits behind a careful message in hand is not offered the calls that other partitions can use."""
+    broker = ScriptedBroker(AT, OTHER)
+    broker.stored[AT], broker.metadata[AT] = 0, OffsetMap(unclean=2).encode(0)
+    handled: list[bytes] = []
+
+    async def handle(value: bytes) -> None:
+        await (asyncio.Event().wait() if value == b"hangs" else pass_time(0.1))
+        handled.append(value)
+
+    async def scenario() -> None:
+        topics = {"orders": TopicRoutes({None: route_of(handle, "none", 2)}, "type", READER)}
+        async with Running(broker, topics, workers=9):
+            broker.member.feed(AT, b"hangs", *[b"behind"] * 5)
+            broker.member.feed(OTHER, *VALUES)
+            await until(lambda: len(handled) == len(VALUES))
+
+    run(scenario())
+
+    assert sorted(handled) == VALUES

@@ -125,7 +125,7 @@ MUTATIONS = (
     Mutation(
         "begins a retry although all calls of its route are in use",
         "actors/pump.py",
-        "            route.waiting.append(message)\n            return False\n        worker",
+        "            route.wait(message)\n            return False\n        worker",
         "            pass\n        worker",
         ("actors/test_order.py::test_a_retry_of_a_kind_waits_for_a_call_to_spare",),
     ),

@@ -125,7 +125,7 @@ class Baton:
         if route.queued is not None:
             route.queued(record)
         if not behind:
-            route.waiting.append(message)
+            route.wait(message)
         return self._put_aside(worker, partition)
 
     def _put_aside(self, worker: Worker, partition: Partition) -> bool:

@@ -177,7 +177,7 @@ class Pump:
         """*worker* is to call the handler of an open message; False when its route has no call to spare."""
         route = message.route
         if route.unfinished >= route.concurrency:
-            route.waiting.append(message)
+            route.wait(message)
             return False
         worker.partition, worker.cell, worker.message = message.partition, worker, message
         worker.call, worker.lanes = route.first, NO_LANES

@@ -81,6 +81,10 @@ class BoundRoute:
     def __attrs_post_init__(self) -> None:
         self.lane_of = self.key_of if self.order == "key" else _no_key
 
+    def wait(self, message: "OpenMessage") -> None:
+        """*message* waits for a call to end."""
+        self.waiting.append(message)
+
     def first_call(self, record: object) -> Awaitable[object]:
         """Call the handler for the first time."""
         return self.call(record, 1)
