@@ -17,6 +17,7 @@ _ANSWERS = "tests/faults/test_protocol_answers.py::test_"
 _COMMITS = "tests/faults/test_commit_answers.py::test_"
 _LETTERS = "tests/faults/test_dead_letter_topics.py::test_"
 _HOLES = "tests/faults/test_holes.py::test_"
+_CODES = "tests/faults/test_new_codes.py::test_"
 _DATA = "tests/faults/test_data.py::test_"
 _SIGNALS = "tests/workers/test_signals.py::test_"
 _UNIVERSAL = "tests/contract/test_universal.py::test_"
@@ -29,7 +30,11 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     4: ("the group's coordinator is killed", ["tests/chaos/coordinator_killed.py"]),
     6: ("all brokers restart, one after the other", ["tests/chaos/rolling_brokers.py"]),
     11: ("the disk of a broker is full", ["tests/chaos/full_disk.py"]),
-    13: ("errors that pass, old codes and new", [f"{_ANSWERS}a_member_outlives_every_error_that_passes"]),
+    13: ("errors that pass, old codes and new", [
+        f"{_ANSWERS}a_member_outlives_every_error_that_passes",
+        f"{_CODES}a_code_that_passes_is_waited_for",
+        f"{_CODES}a_code_that_no_waiting_mends_reaches_who_publishes_with_its_number",
+    ]),
     16: ("metadata without the topic", [f"{_ANSWERS}a_member_outlives_every_error_that_passes"]),
     17: ("latency", ["tests/chaos/network.py"]),
     18: ("a network that falls silent", ["tests/chaos/network.py"]),

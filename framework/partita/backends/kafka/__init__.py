@@ -8,9 +8,12 @@ only, every wait bounded, and a client that failed is thrown away and built anew
 from collections.abc import Mapping
 
 from partita.backends.kafka.backend import KafkaBackend
+from partita.backends.kafka.codes import register
 from partita.backends.kafka.settings import kafka_settings
 
 __all__ = ["KafkaBackend", "open_backend"]
+
+register()
 
 
 def open_backend(address: str, options: Mapping[str, str]) -> KafkaBackend:
