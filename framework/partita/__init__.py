@@ -2,6 +2,7 @@
 
 from partita.batch import Batch
 from partita.bus import EventBus
+from partita.core.backlog import Backlog, BacklogLimits, PartitionBacklog
 from partita.core.errors import (
     Closed,
     DecodeError,
@@ -28,6 +29,8 @@ from partita.router import Route, Router
 from partita.subscription import Subscription, Summary
 
 __all__ = [
+    "Backlog",
+    "BacklogLimits",
     "Batch",
     "Closed",
     "Context",
@@ -44,6 +47,7 @@ __all__ = [
     "Parked",
     "Part",
     "PartitaError",
+    "PartitionBacklog",
     "PartitionState",
     "PublishErrors",
     "Receipt",

@@ -1,7 +1,9 @@
 """What observes: the part of a bus that tells how it and its broker are."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from partita.backlogs import Backlogs
+from partita.core.backlog import Backlog, BacklogLimits
 from partita.core.health import Health
 from partita.core.standing import Standing
 from partita.core.states import PartitionState
@@ -18,6 +20,7 @@ class Observing(Opened):
     def _observe(self, running: Running) -> None:
         self._running = running
         self._probe = BrokerProbe(self._backend)
+        self._backlogs = Backlogs(self._backend, running)
 
     async def health_check(self, *, timeout: float = HEALTH_SECONDS) -> Health:
         """
@@ -28,6 +31,39 @@ class Observing(Opened):
         """
         self._check_open()
         return Health({"broker": await self._probe.ask(timeout), **self._running.parts})
+
+    async def check_backlog(
+        self,
+        group: str,
+        *,
+        max_lag: int | None = None,
+        max_age: float | None = 30.0,
+        topics: Collection[str] | None = None,
+        start: str = "earliest",
+    ) -> Backlog:
+        """
+        What waits for a group, wherever its members run. Asked over the connections that the bus has.
+
+        Rates, and what does not move, are known from the second call for the same group and topics on.
+
+        Args:
+            group: the consumer group.
+            max_lag: messages that may wait; with more it is behind. Default None: any number.
+            max_age: seconds that the oldest of them may have waited. Default 30; None: any time.
+            topics: those that it reads; default: those that it has a member for or has committed
+                something of. A topic of which it has committed nothing must be named while it has no member.
+            start: where the group begins without a commit, "earliest" (the default) or "latest"; for a
+                group that runs on this bus it is known.
+
+        Raises:
+            SettingsError: a value cannot be used, or the broker knows nothing of the group and no topic is
+                named.
+            TopicMissing: a topic does not exist, on a broker.
+            Exception: the client's own error.
+        """
+        self._check_open()
+        limits = BacklogLimits(max_lag, max_age)
+        return (await self._backlogs.look(group, topics, start)).judged(limits)
 
     def standing(self) -> Standing:
         """

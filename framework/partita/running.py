@@ -1,15 +1,18 @@
 """What runs on a bus: routers turned into subscriptions, until they are drained."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import anyio
 import attrs
 
+from partita.actors.consumer import Consumer
+from partita.actors.holding import held
 from partita.actors.watchdog import Watchdog
 from partita.core.errors import SettingsError
+from partita.core.extents import Held
 from partita.core.health import Part
-from partita.core.ports import Backend
+from partita.core.ports import Backend, TopicPartition
 from partita.core.process_flow import FlowLimits, ProcessFlow
 from partita.core.standing import Standing, judge_all
 from partita.core.states import PartitionState
@@ -106,6 +109,25 @@ class Running:
         started = Part(healthy=True) if self._started else Part(healthy=False, reason=late, since=ready.since)
         live = judge_all([each.live for each in now], "") if now else Part(healthy=True)
         return Standing(live, ready, started)
+
+    def start_of(self, group: str) -> str | None:
+        """Where *group* begins without a commit, if it runs here."""
+        return next((each.settings.membership.start for each in self._members(group)), None)
+
+    def held(self, group: str) -> Mapping[TopicPartition, Held]:
+        """What the members of *group* that run here have in hand."""
+        found = {}
+        for member in self._members(group):
+            states = {(each.topic, each.partition): each.described for each in member.states}
+            for at, partition in member.partitions.items():
+                if (known := held(partition, states.get(at, ""))) is not None:
+                    found[at] = known
+        return found
+
+    def _members(self, group: str) -> Iterator[Consumer]:
+        for subscription in self._subscriptions:
+            if not subscription.ended:
+                yield from (each for each in subscription.consumers if each.name == group)
 
     async def start(
         self,

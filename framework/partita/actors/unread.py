@@ -95,6 +95,14 @@ class Unread:
         return fetch
 
     @property
+    def count(self) -> int | None:
+        """How many messages were not read; None: they cannot be counted without reading them."""
+        if isinstance(self._reading, Counted):
+            return None
+        counts = [length_hint(each.records, -1) for each in self._fetches]
+        return None if -1 in counts else sum(counts, length_hint(self._reading))
+
+    @property
     def rest(self) -> Iterable[object]:
         """What is left of the fetch that is being read."""
         return self._reading

@@ -7,7 +7,7 @@ list that the partition must own. Records are the client's own objects; a `Recor
 
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from re import Pattern
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import attrs
 
@@ -17,6 +17,9 @@ from partita.core.outgoing import Outgoing as Outgoing
 from partita.core.outgoing import Receipt as Receipt
 from partita.core.records import Headers as Headers
 from partita.core.records import RecordReader as RecordReader
+
+if TYPE_CHECKING:
+    from partita.core.extents import BacklogQuestion, GroupExtents
 
 
 class TopicPartition(NamedTuple):
@@ -264,6 +267,14 @@ class Backend(Protocol):
 
         A topic whose messages have no such age, or of which the broker does not tell, is left out.
         Raises the client's own error.
+        """
+        ...
+
+    async def extents(self, question: "BacklogQuestion") -> "GroupExtents":
+        """
+        How far partitions reach, and where a group stands in them; asked over connections there are.
+
+        Takes a bounded time. Raises TopicMissing on a broker, or the client's own error.
         """
         ...
 

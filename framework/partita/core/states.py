@@ -75,9 +75,13 @@ class PartitionState:
         """Whether it is one of the states that a partition may be in for long."""
         return self.name not in UNHEALTHY
 
+    @property
+    def described(self) -> str:
+        """Its name with the detail."""
+        return f"{self.name.value} ({self.detail})" if self.detail else self.name.value
+
     def __str__(self) -> str:
-        detail = f" ({self.detail})" if self.detail else ""
-        return f"{self.topic}/{self.partition} {self.name.value}{detail} for {self.since:.0f} s"
+        return f"{self.topic}/{self.partition} {self.described} for {self.since:.0f} s"
 
 
 Call = tuple[int, int]

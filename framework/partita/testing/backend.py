@@ -8,6 +8,7 @@ import attrs
 from partita.backends.memory import MemoryBackend, MemoryBroker
 from partita.backends.memory.subscription import MemorySubscription
 from partita.core.dead_letters import read_dead_letter
+from partita.core.extents import BacklogQuestion, GroupExtents
 from partita.core.ports import Membership, Outgoing, Receipt, TopicPartition
 from partita.router import Route
 from partita.testing.events import Event, Log
@@ -123,6 +124,13 @@ class SimBackend(MemoryBackend):
     def subscription(self, membership: Membership) -> SimSubscription:  # type: ignore[override]
         """A new member, not joined yet."""
         return SimSubscription(MemorySubscription(self.broker, membership), self._wire)
+
+    async def extents(self, question: BacklogQuestion) -> GroupExtents:
+        """Raises ConnectionError when the broker cannot be reached."""
+        await self._wire.ask("extents")
+        found = await super().extents(question)
+        await self._wire.answered("extents")
+        return found
 
     async def ping(self) -> None:
         """Raises ConnectionError when the broker cannot be reached."""

@@ -84,6 +84,10 @@ class KafkaAdmin:
             self._replace(used)
         return task.result()
 
+    async def answer(self, ask: Ask) -> Any:
+        """The answer to one request of another module's; raises as the requests here do."""
+        return await self._ask(ask)
+
     def _replace(self, used: client.Client) -> None:
         if self._client is used:
             self._client = None
@@ -150,6 +154,10 @@ class KafkaAdmin:
     async def _described(self) -> Mapping[str, Any]:
         topics = await self._ask(lambda admin: admin.describe_topics(None))
         return {each["topic"]: each for each in topics}
+
+    async def described(self) -> Mapping[str, Any]:
+        """The broker's description of each topic, internal ones too. To ask for one by name may make it."""
+        return await self._described()
 
     async def list_topics(self) -> Mapping[str, int]:
         """Each topic's number of partitions, the broker's internal topics left out."""

@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping
 from aiokafka.errors import KafkaConnectionError, KafkaError, NoBrokersAvailable, NodeNotReadyError
 
 from partita.backends.kafka.admin import KafkaAdmin
+from partita.backends.kafka.extents import KafkaExtents
 from partita.backends.kafka.probing import probe
 from partita.backends.kafka.publisher import KafkaPublisher
 from partita.backends.kafka.records import KafkaReader
 from partita.backends.kafka.settings import KafkaSettings
 from partita.backends.kafka.subscription import KafkaSubscription
+from partita.core.extents import BacklogQuestion, GroupExtents
 from partita.core.ports import Membership
 
 
@@ -37,6 +39,8 @@ class KafkaBackend:
         self.address = settings.address
         self._admin = KafkaAdmin(settings)
         self.publisher = KafkaPublisher(settings, self._admin.largest_batch)
+        isolation = settings.consumer(Membership(""))["isolation_level"]
+        self._extents = KafkaExtents(self._admin, isolation)
         self._subscriptions: set[KafkaSubscription] = set()
 
     @property
@@ -75,6 +79,10 @@ class KafkaBackend:
     async def retention(self, topics: Collection[str]) -> Mapping[str, float]:
         """Each topic's `retention.ms` in seconds, where it applies. Raises the client's own error."""
         return await self._admin.retention(topics)
+
+    async def extents(self, question: BacklogQuestion) -> GroupExtents:
+        """How far partitions reach, and where a group stands in them. Raises as `KafkaExtents.ask`."""
+        return await self._extents.ask(question)
 
     async def ping(self) -> None:
         """Ask a broker for its metadata; an answer takes at most 5 s. Raises the client's own error."""

@@ -149,6 +149,11 @@ async def choose_broker(admin: Client) -> None:
     raise NodeNotReadyError("no broker can be connected")
 
 
+async def send(admin: Client, node: int, request: object) -> Any:
+    """The answer of one broker to a request of the client's protocol classes, on the admin's connection."""
+    return await _network(admin).send(node, request)
+
+
 def _disconnect(network: Client) -> None:
     if network._sync_task is not None:
         network._sync_task.cancel()

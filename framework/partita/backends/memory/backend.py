@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 from partita.backends.memory.broker import MemoryBroker
+from partita.backends.memory.extents import extents
 from partita.backends.memory.groups import REBALANCE_TIMEOUT
 from partita.backends.memory.records import MemoryReader
 from partita.backends.memory.subscription import MemorySubscription
+from partita.core.extents import BacklogQuestion, GroupExtents
 from partita.core.ports import Membership, Outgoing, Receipt
 
 
@@ -79,6 +81,10 @@ class MemoryBackend:
     async def retention(self, topics: Collection[str]) -> Mapping[str, float]:
         """Nothing: memory keeps every message."""
         return {}
+
+    async def extents(self, question: BacklogQuestion) -> GroupExtents:
+        """How far partitions reach, and where a group stands in them."""
+        return extents(self.broker, question)
 
     async def ping(self) -> None:
         """This process answers by running this."""

@@ -73,6 +73,10 @@ class MemoryBroker:
         """The group of that name, made on first use."""
         return self._groups.setdefault(name, Group(name, lambda: self.topics))
 
+    def known_group(self, name: str) -> Group | None:
+        """The group of that name, if there is one."""
+        return self._groups.get(name)
+
     def log(self, partition: TopicPartition) -> Sequence[MemoryRecord]:
         """What a partition holds, oldest first; empty when its topic is gone."""
         logs = self._topics.get(partition.topic, [])

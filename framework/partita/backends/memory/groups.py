@@ -8,7 +8,7 @@ give up in time is thrown out, and its commits are refused from then on.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from partita.core.ports import AssignmentListener, Commit, Membership, TopicPartition
@@ -22,6 +22,11 @@ class Member(Protocol):
 
     membership: Membership
     listener: AssignmentListener
+
+    @property
+    def owned(self) -> Collection[TopicPartition]:
+        """What the member has."""
+        ...
 
     def give(self, partitions: Sequence[TopicPartition], generation: int) -> None:
         """These are the member's now, and only these."""
@@ -56,6 +61,17 @@ class Group:
     def members(self) -> int:
         """How many members the group has."""
         return len(self._members)
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Topics that its members read, and those that it has committed something of."""
+        read = {each for each in self._topics() for member in self._members if _reads(member, each)}
+        return frozenset(read | {at.topic for at in self.committed})
+
+    @property
+    def owned(self) -> frozenset[TopicPartition]:
+        """The partitions that members have."""
+        return frozenset(at for each in self._members for at in each.owned)
 
     def join(self, member: Member) -> None:
         """Add a member; its share arrives with the rebalance that this starts."""

@@ -41,6 +41,11 @@ class MemorySubscription:
             self._broker.ensure(topic)
         self._group.join(self)
 
+    @property
+    def owned(self) -> Collection[TopicPartition]:
+        """What it has."""
+        return self._positions.keys()
+
     def give(self, partitions: Sequence[TopicPartition], generation: int) -> None:
         """These are ours from now on, read from what the group has committed."""
         self.generation = generation

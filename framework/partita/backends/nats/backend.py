@@ -3,17 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Collection, Mapping
+from weakref import WeakSet
 
 from nats import errors
 from nats.js.errors import APIError, NoStreamResponseError, ServerError, ServiceUnavailableError
 
 from partita.backends.nats.client import Connection
+from partita.backends.nats.extents import NatsExtents
 from partita.backends.nats.publisher import NatsPublisher
 from partita.backends.nats.records import NatsReader
 from partita.backends.nats.settings import NatsSettings
 from partita.backends.nats.subscription import NatsSubscription
 from partita.backends.nats.topics import Topics
-from partita.core.ports import Membership
+from partita.core.extents import BacklogQuestion, GroupExtents
+from partita.core.ports import Membership, TopicPartition
 
 FLUSH_SECONDS = 10.0
 REOPEN_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
@@ -60,6 +63,8 @@ class NatsBackend:
         self._connection.on_closed.append(self._reopen_soon)
         self._topics = Topics(self._connection)
         self.publisher = NatsPublisher(self._connection)
+        self._subscriptions: WeakSet[NatsSubscription] = WeakSet()
+        self._extents = NatsExtents(self._connection, self._buffered)
         self._reopening: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -104,7 +109,9 @@ class NatsBackend:
 
     def subscription(self, membership: Membership) -> NatsSubscription:
         """A new member, not joined yet, with a connection of its own."""
-        return NatsSubscription(self._settings, membership)
+        made = NatsSubscription(self._settings, membership)
+        self._subscriptions.add(made)
+        return made
 
     async def create_topic(self, topic: str, *, partitions: int, replication: int) -> None:
         """
@@ -127,6 +134,13 @@ class NatsBackend:
     async def retention(self, topics: Collection[str]) -> Mapping[str, float]:
         """The `max_age` of each topic's stream in seconds, where it has one. Raises as the client does."""
         return await self._topics.retention(topics)
+
+    async def extents(self, question: BacklogQuestion) -> GroupExtents:
+        """How far partitions reach, and where a group stands in them. Raises as `NatsExtents.ask`."""
+        return await self._extents.ask(question)
+
+    def _buffered(self, group: str, at: TopicPartition) -> int:
+        return sum(each.buffered(group, at) for each in self._subscriptions)
 
     async def ping(self) -> None:
         """Ask JetStream for the account's state; 4 s. Raises the client's own error."""

@@ -40,6 +40,8 @@ class Standing:
         pending: messages that were not delivered.
         delivered: the number of its latest delivery.
         made: when the consumer was made, as the server says it.
+        handled: the number of the latest delivery that is acknowledged, with all before it.
+        pulls: requests for messages that wait.
     """
 
     pin: str
@@ -49,6 +51,8 @@ class Standing:
     pending: int
     delivered: int
     made: str
+    handled: int = 0
+    pulls: int = 0
 
 
 class Durable:
@@ -145,6 +149,8 @@ class Durable:
             pending=found.number("num_pending"),
             delivered=found.number("delivered", "consumer_seq"),
             made=found.text("created"),
+            handled=found.number("ack_floor", "consumer_seq"),
+            pulls=found.number("num_waiting"),
         )
 
     async def pull(self, pull: Pull, inbox: str) -> None:

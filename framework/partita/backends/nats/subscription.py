@@ -65,6 +65,11 @@ class NatsSubscription:
         """The partitions of its topics, owned or not."""
         return self._attendant.readings
 
+    def buffered(self, group: str, at: TopicPartition) -> int:
+        """Messages of a partition of this group that have come and were not handed over."""
+        found = self._attendant.find(subject(*at)) if group == self._membership.group else None
+        return len(found.lane.buffer) if found is not None else 0
+
     async def start(self, listener: AssignmentListener) -> None:
         """
         Connect and open a pull on each partition; assignments follow when there are messages.

@@ -90,7 +90,7 @@ class Topics:
             for stream in streams:
                 topic = stream.text("config", "metadata", TOPIC)
                 if topic:
-                    topics[topic] = _partitions(topic, stream)
+                    topics[topic] = partitions_of(topic, stream)
             total = page.number("total") if streams else 0
             offset += len(streams)
         return topics
@@ -107,7 +107,7 @@ class Topics:
             found = await self._connection.ask(f"STREAM.INFO.{stream_name(topic)}")
         except NotFoundError as error:
             raise _missing(topic, error) from None
-        partitions = _partitions(topic, found)
+        partitions = partitions_of(topic, found)
         if not partitions:
             raise TopicMissing(topic)
         window, kept = (found.number("config", name) / 1e9 for name in ("duplicate_window", "max_age"))
@@ -129,7 +129,7 @@ def _missing(topic: str, error: NotFoundError) -> Exception:
     return TopicMissing(topic) if error.err_code == STREAM_NOT_FOUND else error
 
 
-def _partitions(topic: str, stream: Answer) -> int:
+def partitions_of(topic: str, stream: Answer) -> int:
     """How many partitions a stream has: the subjects that count up from `<topic>.0`."""
     subjects = set(stream.texts("config", "subjects"))
     count = 0
