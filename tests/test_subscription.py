@@ -82,6 +82,7 @@ def test_an_outage_at_the_start_and_later_is_waited_out() -> None:
             assert health.parts["consumer g"].since == pytest.approx(3600, abs=1)
             backend.errors = {}
             subscription = await joining
+            await pass_time(2)
             assert (await bus.health_check()).healthy
             backend.errors = {"poll": [Outage("again")]}
             await bus.publish("orders", b"1")

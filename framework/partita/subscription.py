@@ -9,7 +9,7 @@ import attrs
 
 from partita.actors.consumer import Consumer, ConsumerSettings
 from partita.actors.supervisor import Supervisor
-from partita.core.errors import PartitaError
+from partita.core.errors import PartitaError, TopicMissing
 from partita.core.health import Parked, Part, describe
 from partita.core.ports import Backend
 from partita.core.process_flow import ProcessFlow
@@ -79,11 +79,16 @@ class Subscription:
         self._running: asyncio.Task[None] | None = None
 
     def _judge(self, name: str, error: BaseException) -> FailureKind:
+        backend = self._backend
+        if isinstance(error, TopicMissing) or backend.is_refused(error):
+            # What has never worked is a mistake, and to be told at once; what has may work again.
+            worked = any(each.witness.ever for each in self.consumers if f"consumer {each.name}" == name)
+            return FailureKind.REFUSED if worked else FailureKind.PROTOCOL
         if isinstance(error, PartitaError):
             return FailureKind.PROTOCOL
-        if self._backend.is_retriable(error) or self._backend.is_unreachable(error):
-            return FailureKind.TRANSPORT
-        return FailureKind.CRASH
+        # The witness says so of a client that is silent; the outside world is not as it should be.
+        passes = isinstance(error, TimeoutError) or backend.is_retriable(error)
+        return FailureKind.TRANSPORT if passes or backend.is_unreachable(error) else FailureKind.CRASH
 
     @property
     def ended(self) -> bool:

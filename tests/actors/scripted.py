@@ -10,6 +10,7 @@ from partita.backends.memory.records import MemoryReader, MemoryRecord
 from partita.core.ports import AssignmentListener, Commit, Fetch, Headers, Membership, TopicPartition
 from partita.core.process_flow import ProcessFlow
 from partita.core.retries import Retry
+from partita.core.views import BrokerView
 
 READER = MemoryReader()
 AT = TopicPartition("orders", 0)
@@ -47,6 +48,7 @@ class ScriptedBroker:
         self.commit_errors: list[Exception] = []
         self.start_errors: list[BaseException] = []
         self.unread: dict[TopicPartition, int] = {}
+        self.view: BrokerView | Exception | None = None
         self._ends: dict[TopicPartition, int] = {}
 
     @property
@@ -160,6 +162,14 @@ class ScriptedSubscription:
     async def unread(self) -> Mapping[TopicPartition, int]:
         """What the script says."""
         return self.broker.unread
+
+    async def view(self) -> BrokerView:
+        """What the script says; default: what the consumer has."""
+        if isinstance(self.broker.view, Exception):
+            raise self.broker.view
+        assert isinstance(self.listener, Consumer)
+        has = frozenset(self.listener.partitions)
+        return self.broker.view or BrokerView(True, has, unread=self.broker.unread)
 
     async def close(self) -> None:
         """Leave."""

@@ -11,7 +11,7 @@ from partita import RestartLimitReached, TopicMissing
 from partita.actors.supervisor import Supervisor
 from partita.core.restarts import FailureKind, RestartPolicy, Strategy, Supervision
 
-POLICY = RestartPolicy(max_restarts=3, period=60.0, backoff=1.0, backoff_max=8.0, jitter=0.0)
+POLICY = RestartPolicy(max_restarts=3, period=60.0, backoff=1.0, backoff_max=8.0, outage_max=8.0, jitter=0.0)
 Run = Callable[[], Awaitable[None]]
 
 

@@ -13,7 +13,7 @@ CRASH, TRANSPORT, PROTOCOL = FailureKind.CRASH, FailureKind.TRANSPORT, FailureKi
 
 def supervision_of(*names: str, strategy: Strategy = Strategy.ONE_FOR_ONE) -> Supervision:
     """A supervision of children with *names*, three restarts within five seconds, no jitter."""
-    policy = RestartPolicy(max_restarts=3, period=5.0, backoff=1.0, backoff_max=3.0, jitter=0.0)
+    policy = RestartPolicy(3, period=5.0, backoff=1.0, backoff_max=3.0, outage_max=3.0, jitter=0.0)
     made = Supervision(strategy, policy)
     for name in names:
         made.add(name)
@@ -60,14 +60,28 @@ def test_forgives_crashes_that_are_far_apart() -> None:
     assert [Restart(stop=(), start=("a",), delay=1.0)] * 100 == decisions
 
 
-def test_an_outage_is_waited_out_however_long_it_lasts() -> None:
-    """A broker that is away for days is no reason to die."""
+@pytest.mark.parametrize("kind", [TRANSPORT, FailureKind.REFUSED])
+def test_an_outage_is_waited_out_however_long_it_lasts(kind: FailureKind) -> None:
+    """A broker that is away for days is no reason to die, nor one that refuses what it permitted before."""
     supervision = supervision_of("a")
 
-    decisions = [supervision.failed("a", second * 1.0, 0.5, TRANSPORT) for second in range(2000)]
+    decisions = [supervision.failed("a", second * 1.0, 0.5, kind) for second in range(2000)]
 
     assert all(isinstance(each, Restart) for each in decisions)
     assert [each.delay for each in decisions[:4] if isinstance(each, Restart)] == [1.0, 2.0, 3.0, 3.0]
+
+
+def test_what_comes_back_is_used_within_seconds() -> None:
+    """The waits for the outside world end at five seconds, those after crashes at thirty."""
+    outages, crashes = Supervision(), Supervision(policy=RestartPolicy(max_restarts=100))
+    for each in (outages, crashes):
+        each.add("a")
+
+    last = [outages.failed("a", float(second), 0.5, TRANSPORT) for second in range(20)][-1]
+    crash = [crashes.failed("a", float(second), 0.5, CRASH) for second in range(20)][-1]
+
+    assert Restart(stop=(), start=("a",), delay=5.0) == last
+    assert Restart(stop=(), start=("a",), delay=30.0) == crash
 
 
 def test_an_outage_after_a_quiet_time_starts_with_short_waits_again() -> None:

@@ -79,7 +79,7 @@ def test_one_that_moves_is_flowing_between_two_messages() -> None:
 def test_silence_at_the_client_is_told_before_what_is_parked() -> None:
     """One parked key must not hide that nothing comes any more."""
     seen = watch()
-    seen.silent = "nothing came for 15 s"
+    seen.doubted = StateName.NOT_FETCHING, "nothing came for 15 s"
 
     state = seen.look(Facts(parked=PARKED, unread=12), 3.0)
 

@@ -1,11 +1,14 @@
 """What a member has come to, over all its starts, and how it is."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import anyio
 
 from partita.actors.monitor import Monitor
 from partita.actors.partition import Partition
+from partita.actors.witness import Witness
+from partita.core.doubts import Doubt
 from partita.core.health import Parked, Part, describe
 from partita.core.ports import TopicPartition
 from partita.core.standing import Attendance
@@ -13,6 +16,7 @@ from partita.core.states import PartitionState, StateName
 
 # What is wrong, and since when.
 Trouble = tuple[str, float]
+_log = logging.getLogger("partita.consumer")
 
 
 class Account:
@@ -24,6 +28,7 @@ class Account:
 
     Attributes:
         partitions: those that it has now.
+        witness: knows what the broker says of them.
         monitor: knows what each of them is doing.
         abandoned: messages whose handler was still running when the drain timeout passed.
         late_completions: handlers that returned when their partition was not ours any more; what they did
@@ -34,9 +39,10 @@ class Account:
     def __init__(self, name: str) -> None:
         self.name = name
         self.partitions: dict[TopicPartition, Partition] = {}
-        self.monitor = Monitor(name, self.partitions)
+        self.witness = Witness(name, self.partitions, self._works)
+        self.monitor = Monitor(name, self.partitions, self.witness)
         self.abandoned = self.late_completions = 0
-        self._handled_before = self._failed_before = 0
+        self._handled_before = self._failed_before = self._failures = 0
         self.attendance = Attendance(f"consumer {name}")
         self._trouble: Trouble | None = None
         self._unstored: Callable[[], Trouble | None] = lambda: None
@@ -64,7 +70,7 @@ class Account:
     @property
     def parts(self) -> Mapping[str, Part]:
         """The health of this consumer, and of each partition that is in an unhealthy state."""
-        parts = {f"consumer {self.name}": _part(self._trouble or self._unstored())}
+        parts = {f"consumer {self.name}": _part(self._trouble or self._unstored() or self._differs())}
         for at, each in self.partitions.items():
             for told, since in each.parked:
                 parts.setdefault(str(at), _part((str(told), since)))
@@ -73,6 +79,12 @@ class Account:
                 reason = f"{state.name.value}: {state.detail}"
                 parts.setdefault(f"{state.topic}/{state.partition}", Part(False, reason, state.since))
         return parts
+
+    def _differs(self) -> Trouble | None:
+        """What the broker says otherwise, of partitions that are in no state of their own for that."""
+        for at, since in self.witness.doubts(Doubt.NOBODYS):
+            return f"{at}: {Doubt.NOBODYS.value}", since
+        return None
 
     def late(self) -> None:
         """A handler returned when its partition was not ours any more."""
@@ -89,6 +101,14 @@ class Account:
         since = self._trouble[1] if self._trouble else anyio.current_time()
         self._trouble = describe(error), since
         self.attendance.fails(f"is to be started again: {describe(error)}", anyio.current_time())
+        self._failures += 1
+
+    def _works(self) -> None:
+        """Its client has proved that it works."""
+        if self._trouble is not None:
+            seconds = anyio.current_time() - self._trouble[1]
+            _log.info("%s: works again after %d failures in %.0f s", self.name, self._failures, seconds)
+        self._trouble, self._failures = None, 0
 
 
 def _part(trouble: tuple[str, float] | None) -> Part:

@@ -9,6 +9,7 @@ it again with a new client. A client is rebuilt, never repaired.
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 import anyio
 import attrs
@@ -104,12 +105,13 @@ class Consumer(Account):
         self._supervisor.add("pump", self._pump.run)
         self._supervisor.add("poller", self._poller.run)
         self._supervisor.add("committer", self._committer.run)
+        self._supervisor.add("witness", partial(self.witness.run, subscription))
         self._supervisor.add("monitor", self.monitor.run)
         self.settings.flow.on_room.append(self._room)
         self.attendance.joins(anyio.current_time())
         try:
             await subscription.start(self)
-            self.joined, self._trouble = True, None
+            self.joined = True
             self.attendance.joined()
             await self._supervisor.run()
         except Exception as error:
@@ -129,7 +131,7 @@ class Consumer(Account):
         """Start a pump for each partition."""
         if partitions:
             _log.info("%s: assigned %s", self.name, _listed(partitions))
-        self.monitor.assigned(partitions)
+        self.monitor.assigned()
         for at in partitions:
             try:
                 self._adopt(at)
@@ -260,8 +262,8 @@ class Consumer(Account):
 
 
 def _judge_child(name: str, error: BaseException) -> FailureKind:
-    """The poller and the committer fail with their client; only a pump starts again on its own."""
-    return FailureKind.PROTOCOL if name in ("poller", "committer") else FailureKind.CRASH
+    """The others fail with their client; a pump, or a monitor, starts again on its own."""
+    return FailureKind.CRASH if name in ("pump", "monitor") else FailureKind.PROTOCOL
 
 
 def _listed(partitions: Iterable[TopicPartition]) -> str:

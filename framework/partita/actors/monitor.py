@@ -5,16 +5,19 @@ It belongs to a consumer and holds nothing up: what it cannot find out it leaves
 partition is called is decided in `core.states`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import anyio
 
 from partita.actors.messages import OpenMessage
 from partita.actors.partition import Partition
+from partita.actors.witness import Witness
+from partita.core.doubts import Doubt
 from partita.core.ports import TopicPartition
 from partita.core.states import Facts, PartitionState, PartitionWatch, StateName
 
 LOOK_SECONDS = 1.0
+DOUBTED = {Doubt.NOT_OURS: StateName.LEASE_LOST, Doubt.NOT_FETCHING: StateName.NOT_FETCHING}
 
 
 class Monitor:
@@ -24,18 +27,18 @@ class Monitor:
     Args:
         group: the group's name.
         partitions: those that it has now.
+        witness: knows what the broker says of them.
     """
 
-    def __init__(self, group: str, partitions: Mapping[TopicPartition, Partition]) -> None:
-        self._group = group
+    def __init__(self, group: str, partitions: Mapping[TopicPartition, Partition], witness: Witness) -> None:
+        self._group, self._witness = group, witness
         self._partitions = partitions
         self._watches: dict[Partition, PartitionWatch] = {}
         self._lost: dict[TopicPartition, tuple[str, float]] = {}
 
-    def assigned(self, partitions: Iterable[TopicPartition]) -> None:
+    def assigned(self) -> None:
         """An assignment has come: what was lost before is somebody's again, perhaps ours."""
-        if any(True for _ in partitions):
-            self._lost.clear()
+        self._lost.clear()
 
     def lost(self, partitions: Iterable[TopicPartition], reason: str) -> None:
         """These were taken away."""
@@ -47,26 +50,42 @@ class Monitor:
         """Look once a second, until cancelled."""
         while True:
             self.look()
+            if not self._witness.proven and any(each.ahead for each in self._partitions.values()):
+                self._witness.prove()
             await anyio.sleep(LOOK_SECONDS)
 
     def look(self) -> Sequence[PartitionState]:
         """The state of each partition, in their order."""
         now = anyio.current_time()
         owned = list(self._partitions.values())
+        doubted = {
+            at: (name, f"{doubt.value}, for {now - since:.0f} s")
+            for doubt, name in DOUBTED.items()
+            for at, since in self._witness.doubts(doubt)
+        }
         self._watches = {each: self._watch(each, now) for each in owned}
-        states = [self._watches[each].look(facts_of(each, now), now) for each in owned]
-        for at, (reason, since) in self._lost.items():
-            if at not in self._partitions:
-                told = PartitionState(self._group, *at, StateName.LEASE_LOST, reason, now - since)
-                states.append(told)
+        states = [*self._elsewhere(now)]
+        for partition, watch in self._watches.items():
+            watch.doubted = doubted.get(partition.name)
+            facts = facts_of(partition, now, self._witness.unread(partition.name))
+            states.append(watch.look(facts, now))
         return sorted(states, key=lambda each: (each.topic, each.partition))
 
     def _watch(self, partition: Partition, now: float) -> PartitionWatch:
         return self._watches.get(partition) or PartitionWatch(partition.name, self._group, now)
 
+    def _elsewhere(self, now: float) -> Iterator[PartitionState]:
+        """The states of partitions that should be here and are not."""
+        for at, (reason, since) in self._lost.items():
+            if at not in self._partitions and not self._witness.gone(at, since):
+                yield PartitionState(self._group, *at, StateName.LEASE_LOST, reason, now - since)
+        for at, since in self._witness.doubts(Doubt.NOT_HERE):
+            if at not in self._lost and at not in self._partitions:
+                yield PartitionState(self._group, *at, StateName.NOT_HERE, "", now - since)
 
-def facts_of(partition: Partition, now: float) -> Facts:
-    """What a partition has in hand."""
+
+def facts_of(partition: Partition, now: float, unread: int | None = None) -> Facts:
+    """What a partition has in hand, and what waits for it at the broker."""
     messages = partition.open.values()
     waits = [each.timer.when() for each in messages if each.timer is not None]
     process, busy = partition.gate.process, not partition.quiet
@@ -83,6 +102,7 @@ def facts_of(partition: Partition, now: float) -> Facts:
         open=len(partition.open),
         busy=busy,
         begun=partition.begun,
+        unread=unread,
     )
 
 

@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup
 
 from partita.core.health import describe
 from partita.core.restarts import Escalate, FailureKind, Restart, Strategy, Supervision
+from partita.core.tally import Tally
 
 Run = Callable[[], Awaitable[None]]
 Judge = Callable[[str, BaseException], FailureKind]
@@ -65,6 +66,7 @@ class Supervisor:
         self._supervision = supervision
         self._judge = judge
         self._children: dict[str, Child] = {}
+        self._tally = Tally()
         self._mailbox: deque[Ended] = deque()
         self._news = anyio.Event()
         self._stopping = False
@@ -133,10 +135,11 @@ class Supervisor:
 
     async def _restart(self, ended: Ended, decision: Restart) -> None:
         self.restarts += 1
-        _log.warning(
-            "%s: %s failed: %s; restart in %.1f s",
-            self.name, ended.name, _told(ended.error), decision.delay,
-        )  # fmt: skip
+        told = f"{ended.name} failed: {_told(ended.error)}"
+        count = self._tally.failed(told, anyio.current_time())
+        if count is not None:
+            again = f", the {count}th time since this was last said" if count > 1 else ""
+            _log.warning("%s: %s; restart in %.1f s%s", self.name, told, decision.delay, again)
         await self._stop(decision.stop)
         assert self._tasks is not None  # it runs, or nothing could have ended
         self._tasks.start_soon(self._start_later, decision)

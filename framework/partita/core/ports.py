@@ -20,6 +20,7 @@ from partita.core.records import RecordReader as RecordReader
 
 if TYPE_CHECKING:
     from partita.core.extents import BacklogQuestion, GroupExtents
+    from partita.core.views import BrokerView
 
 
 class TopicPartition(NamedTuple):
@@ -181,6 +182,15 @@ class Subscription(Protocol):
         """
         ...
 
+    async def view(self) -> "BrokerView":
+        """
+        How the broker sees this member, asked over connections that there are already, in a bounded time.
+
+        Raises:
+            Exception: the client's own error: the broker does not answer, so that nothing can be said.
+        """
+        ...
+
     async def close(self) -> None:
         """Leave the group and close every connection. Takes a bounded time and does not raise."""
         ...
@@ -284,6 +294,10 @@ class Backend(Protocol):
 
     def is_retriable(self, error: BaseException) -> bool:
         """Whether the broker may well take the same request a little later."""
+        ...
+
+    def is_refused(self, error: BaseException) -> bool:
+        """Whether somebody has to mend something at the broker first: a right, or a topic that is gone."""
         ...
 
     def is_unreachable(self, error: BaseException) -> bool:

@@ -22,6 +22,8 @@ class FailureKind(Enum):
     """Something of ours broke: restart, within the limit."""
     TRANSPORT = "transport"
     """The outside world is away: restart patiently, for as long as it lasts."""
+    REFUSED = "refused"
+    """The broker refuses what it permitted before: as above, for it may permit it again."""
     PROTOCOL = "protocol"
     """Trying again cannot help: the supervisor fails with this very error."""
 
@@ -45,6 +47,7 @@ class RestartPolicy:
         period: seconds.
         backoff: seconds before the first restart; doubles with each failure within the period.
         backoff_max: seconds; no wait is longer, jitter aside.
+        outage_max: seconds; no wait for the outside world is longer, so that its return is used soon.
         jitter: a fraction by which a wait is longer or shorter, at random.
     """
 
@@ -52,6 +55,7 @@ class RestartPolicy:
     period: float = 60.0
     backoff: float = 0.5
     backoff_max: float = 30.0
+    outage_max: float = 5.0
     jitter: float = 0.2
 
 
@@ -131,7 +135,8 @@ class Supervision:
         if crashes > self.policy.max_restarts:
             return Escalate(RestartLimitReached(name, crashes, self.policy.period))
         again = self._with(name)
-        delay = self._delay(crashes + history.outages, chance)
+        most = self.policy.backoff_max if kind is FailureKind.CRASH else self.policy.outage_max
+        delay = self._delay(crashes + history.outages, most, chance)
         return Restart(stop=tuple(reversed(again[1:])), start=again, delay=delay)
 
     def _record(self, history: FailureHistory, now: float, kind: FailureKind) -> int:
@@ -141,10 +146,10 @@ class Supervision:
         history.last = now
         while history.crashes and history.crashes[0] <= now - self.policy.period:
             history.crashes.popleft()
-        if kind is FailureKind.TRANSPORT:
-            history.outages += 1
-        else:
+        if kind is FailureKind.CRASH:
             history.crashes.append(now)
+        else:
+            history.outages += 1
         return len(history.crashes)
 
     def _with(self, name: str) -> tuple[str, ...]:
@@ -153,8 +158,8 @@ class Supervision:
         names = tuple(self._children)
         return names[names.index(name) :]
 
-    def _delay(self, failures: int, chance: float) -> float:
+    def _delay(self, failures: int, most: float, chance: float) -> float:
         policy = self.policy
         # Past 30 doublings any back-off is at its maximum, and the power would overflow in the end.
-        plain = min(policy.backoff * 2.0 ** min(failures - 1, 30), policy.backoff_max)
+        plain = min(policy.backoff * 2.0 ** min(failures - 1, 30), most)
         return plain * (1 + policy.jitter * (2 * chance - 1))

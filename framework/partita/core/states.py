@@ -137,13 +137,13 @@ class PartitionWatch:
         began: when its lease began.
 
     Attributes:
-        silent: what speaks for it that its client fetches no more; None: nothing does.
+        doubted: the state that what the broker says speaks for, with what it says; None: all is well.
     """
 
     at: TopicPartition
     group: str
     began: float
-    silent: str | None = attrs.field(default=None, init=False)
+    doubted: Named | None = attrs.field(default=None, init=False)
     _finished: int = attrs.field(default=0, init=False)
     _moved_at: float = attrs.field(default=float("-inf"), init=False)
     _calls: Mapping[Call, float] = attrs.field(factory=dict, init=False)
@@ -171,8 +171,8 @@ class PartitionWatch:
     def _named(self, facts: Facts, now: float) -> Named:
         if facts.draining:
             return StateName.PAUSED, "by a drain"
-        if self.silent is not None:
-            return StateName.NOT_FETCHING, self.silent
+        if self.doubted is not None:
+            return self.doubted
         if facts.parked is not None:
             return StateName.PARKED, str(facts.parked)
         held_up = self._held_up(facts, now)

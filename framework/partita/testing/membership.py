@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from partita.backends.memory.subscription import MemorySubscription
 from partita.core.ports import AssignmentListener, Commit, Fetch, TopicPartition
+from partita.core.views import BrokerView
 from partita.testing.events import Event
 from partita.testing.wire import UNANSWERED_SECONDS, Wire, lost
 
@@ -185,6 +186,13 @@ class SimSubscription:
         """Messages not handed out yet. Raises ConnectionError."""
         await self._wire.ask("end offsets")
         return await self._inner.unread()
+
+    async def view(self) -> BrokerView:
+        """How the broker sees this member. Raises ConnectionError."""
+        await self._wire.ask("group")
+        view = await self._inner.view()
+        await self._wire.answered("group")
+        return view
 
     async def close(self) -> None:
         """Leave the group; a broker that cannot be reached finds out by itself."""

@@ -159,6 +159,12 @@ class KafkaAdmin:
         """The broker's description of each topic, internal ones too. To ask for one by name may make it."""
         return await self._described()
 
+    async def described_group(self, group: str) -> Mapping[str, Any]:
+        """What the group's coordinator says of it, its error code included. Raises the client's own error."""
+        answers = await self._ask(lambda admin: admin.describe_consumer_groups([group]))
+        described: Mapping[str, Any] = answers[0].to_object()["groups"][0]
+        return described
+
     async def list_topics(self) -> Mapping[str, int]:
         """Each topic's number of partitions, the broker's internal topics left out."""
         described = await self._described()

@@ -3,7 +3,16 @@
 import asyncio
 from collections.abc import Collection, Mapping
 
-from aiokafka.errors import KafkaConnectionError, KafkaError, NoBrokersAvailable, NodeNotReadyError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    NoBrokersAvailable,
+    NodeNotReadyError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 from partita.backends.kafka.admin import KafkaAdmin
 from partita.backends.kafka.extents import KafkaExtents
@@ -12,6 +21,7 @@ from partita.backends.kafka.publisher import KafkaPublisher
 from partita.backends.kafka.records import KafkaReader
 from partita.backends.kafka.settings import KafkaSettings
 from partita.backends.kafka.subscription import KafkaSubscription
+from partita.backends.kafka.views import GroupViews
 from partita.core.extents import BacklogQuestion, GroupExtents
 from partita.core.ports import Membership
 
@@ -41,6 +51,7 @@ class KafkaBackend:
         self.publisher = KafkaPublisher(settings, self._admin.largest_batch)
         isolation = settings.consumer(Membership(""))["isolation_level"]
         self._extents = KafkaExtents(self._admin, isolation)
+        self._views = GroupViews(self._admin)
         self._subscriptions: set[KafkaSubscription] = set()
 
     @property
@@ -60,7 +71,7 @@ class KafkaBackend:
 
     def subscription(self, membership: Membership) -> KafkaSubscription:
         """A new member, not joined yet."""
-        made = KafkaSubscription(self.settings, membership, self._subscriptions.discard)
+        made = KafkaSubscription(self.settings, membership, self._views, self._subscriptions.discard)
         self._subscriptions.add(made)
         return made
 
@@ -93,6 +104,16 @@ class KafkaBackend:
         if isinstance(error, KafkaError):
             return bool(error.retriable)
         return isinstance(error, OSError)  # a TimeoutError is one
+
+    def is_refused(self, error: BaseException) -> bool:
+        """Whether a right is missing, or the topic."""
+        kinds = (
+            TopicAuthorizationFailedError,
+            GroupAuthorizationFailedError,
+            ClusterAuthorizationFailedError,
+            UnknownTopicOrPartitionError,
+        )
+        return isinstance(error, kinds)
 
     def is_unreachable(self, error: BaseException) -> bool:
         """Whether no connection to a broker could be made."""

@@ -189,15 +189,25 @@ def check(consumer: Client) -> None:
     Raises:
         Exception: the error that ended one.
     """
-    for task in (consumer._fetcher._fetch_task, consumer._client._sync_task):
+    tasks = (
+        consumer._fetcher._fetch_task,
+        consumer._client._sync_task,
+        consumer._coordinator._coordination_task,
+    )
+    for task in tasks:
         if task.done():
             task.result()
-            raise KafkaError("a task that the consumer cannot do without has ended")
+            raise KafkaConnectionError("a task that the consumer cannot do without has ended")
 
 
 def generation(consumer: Client) -> int:
     """The group's generation that this member belongs to; below 1 when the client knows of none."""
     return int(consumer._coordinator.generation) if consumer._coordinator is not None else -1
+
+
+def member_id(consumer: Client) -> str:
+    """The broker's name for this member; "" when the client knows of none."""
+    return str(consumer._coordinator.member_id) if consumer._coordinator is not None else ""
 
 
 def is_member(consumer: Client) -> bool:

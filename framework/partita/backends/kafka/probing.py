@@ -28,6 +28,7 @@ PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
         GroupCoordinator,
         (
             "generation",
+            "member_id",
             "ensure_coordinator_known",
             "fetch_committed_offsets",
             "coordinator_dead",

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+import attrs
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
-from aiokafka.errors import IllegalStateError, KafkaTimeoutError
+from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
 
 from partita.backends.kafka import client, coordination
 from partita.backends.kafka.calls import Calls, begin, ended, leave
@@ -15,8 +16,10 @@ from partita.backends.kafka.probing import probe
 from partita.backends.kafka.rebalance import Matcher, Ownership, RebalanceForwarder
 from partita.backends.kafka.rivals import Rivals
 from partita.backends.kafka.settings import KafkaSettings
+from partita.backends.kafka.views import GroupViews
 from partita.core.errors import Closed, SettingsError, TopicMissing
 from partita.core.ports import AssignmentListener, Commit, Fetch, Membership, TopicPartition
+from partita.core.views import BrokerView
 
 # Asking for this keeps the client's poll clock going while nothing is wanted; asking for no partition
 # would hand out all there is.
@@ -32,6 +35,7 @@ class KafkaSubscription:
     Args:
         settings: servers, options and deadlines.
         membership: what it reads.
+        views: how the broker sees it.
         on_close: called once, when it has closed.
     """
 
@@ -39,10 +43,11 @@ class KafkaSubscription:
         self,
         settings: KafkaSettings,
         membership: Membership,
+        views: GroupViews,
         on_close: Callable[["KafkaSubscription"], None] = lambda _: None,
     ) -> None:
         self.membership = membership
-        self._settings = settings
+        self._settings, self._views = settings, views
         self._on_close = on_close
         self._consumer: client.Client | None = None
         self._closed = asyncio.Event()
@@ -235,6 +240,25 @@ class KafkaSubscription:
             each: max(0, ends[at] - await consumer.position(at)) + waiting.get(each, 0)
             for each, at in partitions.items()
         }
+
+    async def view(self) -> BrokerView:
+        """
+        How the broker sees this member.
+
+        Raises:
+            Closed: the subscription is not open.
+            Exception: the client's own error: the broker does not answer.
+        """
+        consumer = self._running()
+        view = await self._views.of(self.membership, client.member_id(consumer))
+        if client.is_rebalancing(consumer):
+            return attrs.evolve(view, settled=False)
+        try:
+            return attrs.evolve(view, unread=await self._calls.answer(self._behind(consumer)))
+        except IllegalStateError:
+            return attrs.evolve(view, settled=False)  # a partition went away while it was looked at
+        except KafkaError:
+            return attrs.evolve(view, unread=None)
 
     async def close(self) -> None:
         """Leave the group and close both connections, within the close deadline. Does not raise."""

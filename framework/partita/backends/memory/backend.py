@@ -94,6 +94,10 @@ class MemoryBackend:
         """Nothing here fails for a while only."""
         return False
 
+    def is_refused(self, error: BaseException) -> bool:
+        """Nobody has to be asked here."""
+        return False
+
     def is_unreachable(self, error: BaseException) -> bool:
         """This process can always be reached."""
         return False

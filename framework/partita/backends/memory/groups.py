@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from partita.core.ports import AssignmentListener, Commit, Membership, TopicPartition
+from partita.core.views import BrokerView
 
 REBALANCE_TIMEOUT = 60.0
 _log = logging.getLogger("partita.memory")
@@ -30,6 +31,11 @@ class Member(Protocol):
 
     def give(self, partitions: Sequence[TopicPartition], generation: int) -> None:
         """These are the member's now, and only these."""
+        ...
+
+    @property
+    def partitions(self) -> Collection[TopicPartition]:
+        """What the member has."""
         ...
 
     def take_back(self) -> Sequence[TopicPartition]:
@@ -98,6 +104,16 @@ class Group:
     async def stable(self) -> None:
         """Wait until no rebalance is under way."""
         await self._stable.wait()
+
+    def view(self, member: Member) -> BrokerView:
+        """How the group sees one of its members."""
+        ours = frozenset(member.partitions) if member in self._members else frozenset()
+        had = {at for each in self._members for at in each.partitions}
+        topics = self._topics()
+        read = (topic for topic in topics if _reads(member, topic))
+        there = frozenset(TopicPartition(topic, n) for topic in read for n in range(topics[topic]))
+        missing = frozenset(member.membership.topics - topics.keys())
+        return BrokerView(self._stable.is_set(), ours, there - had, missing=missing)
 
     def commit(self, member: Member, generation: int, commits: Mapping[TopicPartition, Commit]) -> bool:
         """Store commits; False when the member is no longer in the group or behind its generation."""

@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 
+import attrs
+
 from partita.backends.memory.broker import MemoryBroker
 from partita.core.errors import Closed
 from partita.core.ports import AssignmentListener, Commit, Fetch, Membership, TopicPartition
+from partita.core.views import BrokerView
 
 FETCH_BYTES = 1024 * 1024
 FETCH_MESSAGES = 500
@@ -61,6 +64,11 @@ class MemorySubscription:
         # "latest" is decided once: a second assignment must not skip what came in between.
         latest = 0 if self.membership.start == "earliest" else len(self._broker.log(partition))
         return self._group.starts.setdefault(partition, latest)
+
+    @property
+    def partitions(self) -> Collection[TopicPartition]:
+        """What it has."""
+        return self._positions.keys()
 
     def take_back(self) -> Sequence[TopicPartition]:
         """Hand out nothing more."""
@@ -127,10 +135,17 @@ class MemorySubscription:
     async def unread(self) -> Mapping[TopicPartition, int]:
         """Messages not handed out yet, when the group is stable."""
         await self._group.stable()
+        return self._unread()
+
+    def _unread(self) -> Mapping[TopicPartition, int]:
         return {
             partition: len(self._broker.log(partition)) - position
             for partition, position in self._positions.items()
         }
+
+    async def view(self) -> BrokerView:
+        """How the group sees this member."""
+        return attrs.evolve(self._group.view(self), unread=self._unread())
 
     async def close(self) -> None:
         """Leave the group."""

@@ -151,6 +151,11 @@ class NatsBackend:
         retriable = isinstance(error, _RETRIABLE)
         return retriable or (isinstance(error, APIError) and error.code in (408, 409, 423, 429))
 
+    def is_refused(self, error: BaseException) -> bool:
+        """Whether a right is missing, or the stream."""
+        refused = isinstance(error, errors.AuthorizationError)
+        return refused or (isinstance(error, APIError) and error.code in (401, 403, 404))
+
     def is_unreachable(self, error: BaseException) -> bool:
         """Whether no connection could be made; what refuses one has no class of its own in the client."""
         return isinstance(error, _UNREACHABLE) or type(error) is errors.Error

@@ -147,14 +147,21 @@ class Reading:
         Raises:
             nats.errors.Error: the client's own error.
         """
+        return (await self.seen(is_alive))[2]
+
+    async def seen(self, is_alive: Callable[[str], Awaitable[bool]]) -> tuple[bool, bool, int]:
+        """
+        Whether the server has this member for its owner, whether it has left messages to nobody, and how many
+        this member should still be handed; as `unread`.
+        """
         found, lane = await self.durable.standing(), self.lane
         if lane.pin is not None and lane.pin == found.pin:
             under_way = found.unacknowledged if lane.awaiting else max(0, found.delivered + 1 - lane.expected)
-            return found.pending + under_way + len(lane.buffer)
+            return True, False, found.pending + under_way + len(lane.buffer)
         left = found.pending + found.unacknowledged + len(lane.buffer)
         if left and lane.pin is None and found.pin and await is_alive(found.pin):
-            return 0
-        return left
+            return False, False, 0
+        return False, lane.pin is None and left > 0, left
 
     async def release_unseen(self, is_alive: Callable[[str], Awaitable[bool]]) -> None:
         """

@@ -26,6 +26,7 @@ from partita.backends.nats.settings import NatsSettings
 from partita.backends.nats.topics import Topics
 from partita.core.errors import Closed, PartitaError
 from partita.core.ports import AssignmentListener, Commit, Fetch, Membership, TopicPartition
+from partita.core.views import BrokerView
 
 RELIST_SECONDS = 30.0
 # Room in a pull for what stands around a message of the largest size: subjects and the server's headers.
@@ -230,6 +231,18 @@ class NatsSubscription:
         readings = list(self.readings)
         counts = await asyncio.gather(*[each.unread(self._roll_call.is_alive) for each in readings])
         return {each.at: count for each, count in zip(readings, counts, strict=True)}
+
+    async def view(self) -> BrokerView:
+        """How the server sees this member: the pins of its partitions, and what is left in each."""
+        readings = list(self.readings)
+        seen = await asyncio.gather(*[each.seen(self._roll_call.is_alive) for each in readings])
+        found = list(zip((each.at for each in readings), seen, strict=True))
+        return BrokerView(
+            settled=True,
+            owned=frozenset(at for at, (ours, _, _) in found if ours),
+            orphans=frozenset(at for at, (_, nobodys, _) in found if nobodys),
+            unread={at: left for at, (_, _, left) in found},
+        )
 
     async def close(self) -> None:
         """Give every partition away, so that another member has it at once, and disconnect."""
