@@ -40,6 +40,8 @@ def test_each_flag_of_run_has_a_variable() -> None:
         "PARTITA_CREATE_TOPICS": "yes",
         "PARTITA_TRACE": "false",
         "PARTITA_DRAIN_TIMEOUT": "2.5",
+        "PARTITA_HEALTH_PORT": "0",
+        "PARTITA_HEALTH_HOST": "::1",
         "PARTITA_LOG_LEVEL": "debug",
         "PARTITA_LOG_FORMAT": "json",
     }

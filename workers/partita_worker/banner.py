@@ -21,12 +21,14 @@ class StartFacts:
         group: the group of routes that name none; None on memory, where it may be left out.
         loop: the event loop's name.
         tracing: on or off, and why.
+        health: where the health endpoint is; None: there is none.
     """
 
     address: str
     group: str | None
     loop: str
     tracing: str
+    health: str | None = None
 
 
 def uvloop_is_installed() -> bool:
@@ -44,6 +46,8 @@ def banner(router: Router, facts: StartFacts) -> Iterator[str]:
     yield f"start    {', '.join(starts)}, where nothing was committed yet"
     yield f"loop     {facts.loop}"
     yield facts.tracing.replace("tracing ", "tracing  ", 1)
+    if facts.health is not None:
+        yield f"health   {facts.health}"
 
 
 WHERE = {"inline": "inline", "thread": "in threads", "process": "in processes"}

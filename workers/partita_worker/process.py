@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import anyio
 import attrs
@@ -16,6 +17,8 @@ from partita_worker.banner import (
     topics_of,
     uvloop_is_installed,
 )
+from partita_worker.endpoint.endpoint import serving
+from partita_worker.endpoint.server import Place
 from partita_worker.exits import ExitCode
 from partita_worker.feed import Feed, feed
 from partita_worker.signals import StopLadder
@@ -36,6 +39,7 @@ class RunSettings:
         create_topics: make what is missing.
         drain_timeout: seconds that messages in hand get at the end.
         feeds: files whose lines are published first.
+        health: where health and metrics are answered; None: nowhere.
     """
 
     bus: str = "memory://"
@@ -44,6 +48,7 @@ class RunSettings:
     create_topics: bool = False
     drain_timeout: float = 30.0
     feeds: tuple[Feed, ...] = ()
+    health: Place | None = None
 
 
 class Worker:
@@ -65,6 +70,7 @@ class Worker:
         self._refused = 0
         self._summary = Summary(0, 0)
         self._seconds = 0.0
+        self._health_url: str | None = None
 
     def run(self) -> ExitCode:
         """
@@ -100,11 +106,20 @@ class Worker:
 
         ladder = StopLadder(ask, self._settings.drain_timeout, self._say)
         with ladder.installed():
-            async with anyio.create_task_group() as tasks:
-                bus = open_bus(self._settings.bus)
+            bus = open_bus(self._settings.bus)
+            async with self._answering(bus), anyio.create_task_group() as tasks:
                 tasks.start_soon(self._stop_when_asked, stop, bus, tasks.cancel_scope)
                 await self._serve(bus)
                 tasks.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def _answering(self, bus: EventBus) -> AsyncIterator[None]:
+        """Answer health and metrics inside the block, if that was asked for."""
+        if self._settings.health is None:
+            yield
+            return
+        async with serving(bus, self._settings.health) as self._health_url:
+            yield
 
     async def _stop_when_asked(self, stop: anyio.Event, bus: EventBus, scope: anyio.CancelScope) -> None:
         await stop.wait()
@@ -165,6 +180,6 @@ class Worker:
 
     def _greet(self, bus: EventBus) -> None:
         loop = "uvloop" if uvloop_is_installed() else "asyncio"
-        facts = StartFacts(bus.address, self._settings.group, loop, self._tracing)
+        facts = StartFacts(bus.address, self._settings.group, loop, self._tracing, self._health_url)
         for line in banner(self._router, facts):
             self._say(line)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from partita_worker.arguments.shared import APP_DIR, BUS, GROUP, declare_target
+from partita_worker.arguments.shared import APP_DIR, BUS, GROUP, HEALTH_HOST, HEALTH_PORT, declare_target
 from partita_worker.arguments.values import feed_text, seconds
 from partita_worker.settings import Setting
 
@@ -29,6 +29,8 @@ RUN: Sequence[Setting] = (
         convert=seconds,
         metavar="SECONDS",
     ),
+    HEALTH_PORT,
+    HEALTH_HOST,
     Setting(
         "--log-level",
         "the least that is logged; default info",

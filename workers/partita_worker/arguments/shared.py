@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from partita_worker.arguments.values import port_or_any
 from partita_worker.settings import Setting, add_settings
 
 BUS = Setting(
@@ -21,6 +22,18 @@ BROKER = attrs.evolve(
 )
 GROUP = Setting("--group", "consumer group; required on a broker", metavar="NAME")
 APP_DIR = Setting("--app-dir", "folder to import from; default: this one", default=".", metavar="DIR")
+HEALTH_PORT = Setting(
+    "--health-port",
+    "answer health and metrics over HTTP at this port; 0: any that is free; default: do not",
+    convert=port_or_any,
+    metavar="N",
+)
+HEALTH_HOST = Setting(
+    "--health-host",
+    "the address of this machine to answer at; default 127.0.0.1, which only this machine reaches",
+    default="127.0.0.1",
+    metavar="ADDRESS",
+)
 ON_BUS: Sequence[Setting] = (BROKER,)
 
 

@@ -23,6 +23,11 @@ def port_number(text: str) -> int:
     return number
 
 
+def port_or_any(text: str) -> int:
+    """A TCP port, or 0 for any that is free. Raises ValueError."""
+    return 0 if text.strip() == "0" else port_number(text)
+
+
 def seconds(text: str) -> float:
     """A time of 0 or more seconds. Raises ValueError."""
     try:

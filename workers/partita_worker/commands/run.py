@@ -5,6 +5,7 @@ import os
 import sys
 
 from partita import Router
+from partita_worker.endpoint.server import Place
 from partita_worker.exits import ExitCode
 from partita_worker.feed import parse_feed
 from partita_worker.loading import load
@@ -29,6 +30,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
         create_topics=arguments.create_topics,
         drain_timeout=arguments.drain_timeout,
         feeds=tuple(parse_feed(each) for each in arguments.feed),
+        health=None if arguments.health_port is None else Place(arguments.health_port, arguments.health_host),
     )
     router = load(arguments.target, Router, arguments.app_dir)
     telemetry = set_up(trace=arguments.trace, environ=os.environ, write=_say_block)

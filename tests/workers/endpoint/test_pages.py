@@ -1,0 +1,105 @@
+"""What each page tells of a snapshot."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from partita import Health, Part, PartitionState, Standing, StateName
+from partita_worker.endpoint.answers import Answer
+from partita_worker.endpoint.figures import Family, Sample
+from partita_worker.endpoint.pages import Pages
+from partita_worker.endpoint.requests import Request
+from partita_worker.endpoint.snapshot import Snapshot
+
+OK = Part(healthy=True)
+WAITS = Part(healthy=False, reason="consumer g has joined, and waits", since=3.0)
+SILENT = Part(healthy=False, reason="no answer from 10.0.0.7:9092 within 5 s", since=12.3456)
+FINE = Snapshot(
+    Standing(OK, Part(healthy=True, reason="consumer g has 4 partitions"), OK),
+    Health({"broker": OK, "consumer g": OK}),
+)
+STATES = [
+    PartitionState("g", "orders", 0, StateName.FLOWING, since=2.5, unread=7),
+    PartitionState("g", "orders", 1, StateName.PARKED, "orders/1@5 in charge", since=60.0),
+]
+
+
+def page(path: str, now: Snapshot, figures: Sequence[Family] = ()) -> Answer:
+    """What a path tells of *now*."""
+    return Pages(lambda: now, lambda: figures).respond(Request(path))
+
+
+def evolved(standing: Standing | None = None, broker: Part = OK) -> Snapshot:
+    """A snapshot that is fine but for what is given."""
+    return Snapshot(standing or FINE.standing, Health({"broker": broker, "consumer g": OK}), STATES, 0.25)
+
+
+def test_probes_say_yes_with_200_and_no_with_503() -> None:
+    """And why, in one line."""
+    starting = evolved(Standing(OK, WAITS, WAITS))
+
+    assert page("/livez", starting) == Answer(200, "ok\n")
+    assert page("/readyz", FINE) == Answer(200, "ok: consumer g has 4 partitions\n")
+    assert page("/readyz", starting) == Answer(503, "no: consumer g has joined, and waits, for 3 s\n")
+    assert page("/startupz", starting) == page("/readyz", starting)
+
+
+def test_a_broker_that_is_silent_is_unready_and_unhealthy_but_alive() -> None:
+    """A restart would not help, and the report tells which part is red and since when."""
+    now = evolved(broker=SILENT)
+    report = json.loads(page("/health", now).body)
+
+    assert page("/livez", now).status == page("/startupz", now).status == 200
+    assert page("/readyz", now) == Answer(503, "no: broker: no answer from (address) within 5 s, for 12 s\n")
+    assert page("/health", now).status == 503
+    assert report["healthy"] is False
+    assert report["parts"] == {
+        "broker": {"healthy": False, "reason": "no answer from (address) within 5 s", "since": 12.346},
+        "consumer g": {"healthy": True, "reason": "", "since": 0.0},
+    }
+
+
+def test_a_worker_that_only_drains_is_healthy_and_not_ready() -> None:
+    """Nothing is wrong with it."""
+    now = evolved(Standing(OK, Part(healthy=False, reason="draining", since=1.0), OK))
+
+    assert page("/health", now).status == 200
+    assert page("/readyz", now).status == 503
+    assert json.loads(page("/health", now).body)["ready"]["reason"] == "draining"
+
+
+def test_a_supervisor_that_gave_up_is_neither_alive_nor_healthy() -> None:
+    """Then a restart does help."""
+    now = evolved(Standing(WAITS, WAITS, OK))
+
+    assert page("/livez", now).status == page("/health", now).status == 503
+
+
+@pytest.mark.parametrize("path", ["/", "/livez/", "/LIVEZ", "/../livez", "//livez", "*", "/health/../livez"])
+def test_any_other_path_is_not_there(path: str) -> None:
+    """And the answer says which there are."""
+    answer = page(path, FINE)
+
+    assert answer.status == 404
+    assert "/livez, /readyz, /startupz, /health" in answer.body
+
+
+def test_the_figures_tell_health_states_and_what_else_there_is() -> None:
+    """One line for each part and each partition."""
+    more = Family("more_total", "counter", "More.", [Sample(5)])
+    told = page("/metrics", evolved(broker=SILENT), [more]).body.splitlines()
+
+    assert {
+        "partita_live 1",
+        "partita_ready 0",
+        "partita_started 1",
+        "partita_healthy 0",
+        'partita_part_unhealthy_seconds{part="broker"} 12.3456',
+        'partita_part_unhealthy_seconds{part="consumer g"} 0',
+        "partita_event_loop_late_seconds 0.25",
+        'partita_partition_state_seconds{group="g",topic="orders",partition="1",state="parked"} 60',
+        'partita_partition_unread_messages{group="g",topic="orders",partition="0"} 7',
+        "more_total 5",
+    } <= set(told)
+    assert len([line for line in told if line.startswith("partita_partition_unread_messages{")]) == 1
