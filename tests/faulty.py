@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Collection, Mapping, Sequence
 from partita import Outgoing, Receipt
 from partita.backends.memory import MemoryBackend, MemoryBroker
 from partita.backends.memory.subscription import MemorySubscription
+from partita.core.figures import Published
 from partita.core.ports import AssignmentListener, Fetch, Membership, TopicPartition
 
 Script = Mapping[str, BaseException | Sequence[BaseException]]
@@ -48,6 +49,7 @@ class FaultyPublisher:
     def __init__(self, backend: "FaultyBackend") -> None:
         self._backend = backend
         self.sent: list[tuple[str, Outgoing]] = []
+        self.published = Published()
         self.go = asyncio.Event()
         self.go.set()
 

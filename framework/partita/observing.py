@@ -1,10 +1,11 @@
 """What observes: the part of a bus that tells how it and its broker are."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from partita.backlogs import Backlogs
 from partita.core.backlog import Backlog, BacklogLimits
 from partita.core.health import Health
+from partita.core.metrics import Number, Series, added_up
 from partita.core.standing import Standing
 from partita.core.states import PartitionState
 from partita.opened import Opened
@@ -21,6 +22,18 @@ class Observing(Opened):
         self._running = running
         self._probe = BrokerProbe(self._backend)
         self._backlogs = Backlogs(self._backend, running)
+
+    def metrics(self) -> Mapping[Series, Number]:
+        """
+        What was published, consumed, handled, failed and retried here since the bus was opened.
+
+        Plain numbers under names as Prometheus writes them, such as
+        `partita_published_messages_total{topic="orders",partition="0"}`: text, with `.name` and `.labels`.
+        Those that grow never shrink while the bus is open, and stay after it is closed. What a handler sees
+        of its own partition may be behind by the messages that were handled in the last 2 ms.
+        """
+        published = self._backend.publisher.published
+        return added_up([*published.samples(), *self._running.samples()])
 
     async def health_check(self, *, timeout: float = HEALTH_SECONDS) -> Health:
         """

@@ -25,22 +25,26 @@ class Outbox:
     def __init__(self, backend: Backend, tracing: Tracing | None) -> None:
         self._publisher = backend.publisher
         self._tracing = tracing
-        self._under_way: set[asyncio.Future[Receipt]] = set()
+        self._under_way: dict[asyncio.Future[Receipt], str] = {}
         self._claimed: set[asyncio.Future[Receipt]] = set()
         self._failed: dict[asyncio.Future[Receipt], Exception] = {}
 
     async def publish(self, topic: str, message: Outgoing) -> Receipt:
         """Publish and wait for the acknowledgement. Raises the client's own error."""
         check_message(message)
-        if self._tracing is None:
-            return await self._publisher.publish(topic, message)
-        return await self._tracing.publish(topic, message, self._publisher.publish)
+        try:
+            if self._tracing is None:
+                return await self._publisher.publish(topic, message)
+            return await self._tracing.publish(topic, message, self._publisher.publish)
+        except Exception:
+            self._publisher.published.fail(topic)
+            raise
 
     def send(self, topic: str, message: Outgoing) -> Delivery:
         """Publish without waiting."""
         check_message(message)
         receipt = self._send(topic, message)
-        self._under_way.add(receipt)
+        self._under_way[receipt] = topic
         receipt.add_done_callback(self._done)
         return Delivery(receipt, lambda: self._claim(receipt))
 
@@ -62,6 +66,8 @@ class Outbox:
         receipts = {i: each.result() for i, each in enumerate(sent) if each.exception() is None}
         errors = {i: error for i, each in enumerate(sent) if (error := _error_of(each)) is not None}
         if errors:
+            for _ in errors:
+                self._publisher.published.fail(topic)
             told = f"{len(errors)} of {len(sent)} messages for {topic!r} were not acknowledged"
             raise PublishErrors(told, list(errors.values()), receipts, errors)
         return list(receipts.values())
@@ -81,8 +87,10 @@ class Outbox:
         self._failed.pop(receipt, None)
 
     def _done(self, receipt: asyncio.Future[Receipt]) -> None:
-        self._under_way.discard(receipt)
+        topic = self._under_way.pop(receipt)
         error = _error_of(receipt)
+        if error is not None:
+            self._publisher.published.fail(topic)
         if error is not None and receipt not in self._claimed:
             _log.error("a message was not acknowledged: %s", describe(error))
             self._failed[receipt] = error

@@ -12,6 +12,7 @@ from partita.actors.watchdog import Watchdog
 from partita.core.errors import SettingsError
 from partita.core.extents import Held
 from partita.core.health import Part
+from partita.core.metrics import Number, Sample, Series, added_up, is_lasting
 from partita.core.ports import Backend, TopicPartition
 from partita.core.process_flow import FlowLimits, ProcessFlow
 from partita.core.standing import Standing, judge_all
@@ -75,6 +76,7 @@ class Running:
     def __init__(self, backend: Backend, limits: FlowLimits) -> None:
         self._backend, self._flow = backend, ProcessFlow(limits)
         self._subscriptions: list[Subscription] = []
+        self._past: dict[Series, Number] = {}
         self._watchdog = Watchdog()
         self._started = False
 
@@ -128,6 +130,16 @@ class Running:
         for subscription in self._subscriptions:
             if not subscription.ended:
                 yield from (each for each in subscription.consumers if each.name == group)
+
+    def samples(self) -> Iterator[Sample]:
+        """Every number of what runs, and what those have come to that have ended."""
+        yield from self._past.items()
+        for subscription in self._subscriptions:
+            yield from _samples(subscription)
+
+    def _keep(self, subscription: Subscription) -> None:
+        lasting = ((series, number) for series, number in _samples(subscription) if is_lasting(series))
+        self._past = added_up([*self._past.items(), *lasting])
 
     async def start(
         self,
@@ -191,6 +203,7 @@ class Running:
             await subscription.drain()
             if subscription in self._subscriptions:
                 self._subscriptions.remove(subscription)
+                self._keep(subscription)
         self._unwatch()
 
     def _unwatch(self) -> None:
@@ -208,4 +221,11 @@ class Running:
         subscriptions, self._subscriptions = self._subscriptions, []
         self._unwatch()
         for subscription in subscriptions:
+            self._keep(subscription)
+        for subscription in subscriptions:
             await subscription.closed()
+
+
+def _samples(subscription: Subscription) -> Iterator[Sample]:
+    for consumer in subscription.consumers:
+        yield from consumer.samples()

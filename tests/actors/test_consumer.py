@@ -262,3 +262,33 @@ def test_health_names_a_parked_message_and_since_when() -> None:
     }
     assert parts["orders/0"].reason == "orders/0@0 in handler: ValueError: no"
     assert 7 <= parts["orders/0"].since < 8
+
+
+def test_the_numbers_of_a_partition_go_on_where_an_earlier_assignment_ended() -> None:
+    """What it has now is added to what it had; what waits is counted while it is owned."""
+    broker, worker = ScriptedBroker(AT), Worker()
+    found = list[Mapping[str, float]]()
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, worker) as running:
+
+            def look() -> None:
+                samples = running.consumer.samples()
+                found.append({series.name: number for series, number in samples})
+
+            broker.member.feed(AT, b"1")
+            await until(lambda: running.consumer.handled == 1)
+            look()
+            await broker.member.listener.revoked([AT])
+            look()
+            broker.member.listener.assigned([AT])
+            broker.member.feed(AT, b"2")
+            await until(lambda: running.consumer.handled == 2)
+            look()
+
+    run(scenario())
+
+    handled = [each["partita_handled_messages_total"] for each in found]
+    assert handled == [each["partita_consumed_messages_total"] for each in found] == [1, 1, 2]
+    assert ["partita_unfinished_messages" in each for each in found] == [True, False, True]
+    assert found[2]["partita_received_bytes_total"] == 2 * found[0]["partita_received_bytes_total"]

@@ -1,7 +1,7 @@
 """What a member has come to, over all its starts, and how it is."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import anyio
 
@@ -9,7 +9,9 @@ from partita.actors.monitor import Monitor
 from partita.actors.partition import Partition
 from partita.actors.witness import Witness
 from partita.core.doubts import Doubt
+from partita.core.figures import Figures
 from partita.core.health import Parked, Part, describe
+from partita.core.metrics import Sample, Series
 from partita.core.ports import TopicPartition
 from partita.core.standing import Attendance
 from partita.core.states import PartitionState, StateName
@@ -42,20 +44,25 @@ class Account:
         self.witness = Witness(name, self.partitions, self._works)
         self.monitor = Monitor(name, self.partitions, self.witness)
         self.abandoned = self.late_completions = 0
-        self._handled_before = self._failed_before = self._failures = 0
+        self._failures = 0
         self.attendance = Attendance(f"consumer {name}")
+        self._before: dict[TopicPartition, Figures] = {}
         self._trouble: Trouble | None = None
         self._unstored: Callable[[], Trouble | None] = lambda: None
 
     @property
     def handled(self) -> int:
         """Messages handled since the first start."""
-        return self._handled_before + sum(each.handled for each in self.partitions.values())
+        return sum(each.handled for each in self._before.values()) + sum(
+            each.handled for each in self.partitions.values()
+        )
 
     @property
     def failed(self) -> int:
         """Messages given up since the first start: dead letters and dropped ones."""
-        return self._failed_before + sum(each.failed for each in self.partitions.values())
+        return sum(each.failed for each in self._before.values()) + sum(
+            each.failed for each in self.partitions.values()
+        )
 
     @property
     def parked(self) -> Iterable[Parked]:
@@ -86,14 +93,28 @@ class Account:
             return f"{at}: {Doubt.NOBODYS.value}", since
         return None
 
+    def samples(self) -> Iterator[Sample]:
+        """Every number of this member, for each partition that it has or had."""
+        for at in {**self._before, **self.partitions}:
+            labels = {"group": self.name, "topic": at.topic, "partition": at.partition}
+            figures = Figures()
+            if (before := self._before.get(at)) is not None:
+                figures.take(before)
+            if (now := self.partitions.get(at)) is not None:
+                _add(figures, now)
+                yield Series("partita_unfinished_messages", labels), len(now.open)
+                yield Series("partita_parked_messages", labels), len(list(now.parked))
+            yield from figures.samples(labels)
+        yield Series("partita_abandoned_messages_total", {"group": self.name}), self.abandoned
+        yield Series("partita_late_completions_total", {"group": self.name}), self.late_completions
+
     def late(self) -> None:
         """A handler returned when its partition was not ours any more."""
         self.late_completions += 1
 
     def _gone(self, partition: Partition) -> None:
         """A partition is not ours any more; what it has come to stays."""
-        self._handled_before += partition.handled
-        self._failed_before += partition.failed
+        _add(self._before.setdefault(partition.name, Figures()), partition)
         del self.partitions[partition.name]
 
     def _fails(self, error: BaseException) -> None:
@@ -109,6 +130,13 @@ class Account:
             seconds = anyio.current_time() - self._trouble[1]
             _log.info("%s: works again after %d failures in %.0f s", self.name, self._failures, seconds)
         self._trouble, self._failures = None, 0
+
+
+def _add(figures: Figures, partition: Partition) -> None:
+    figures.take(partition.figures)
+    figures.handled += partition.handled
+    figures.failed += partition.failed
+    figures.consumed += partition.handled + partition.failed + len(partition.open)
 
 
 def _part(trouble: tuple[str, float] | None) -> Part:

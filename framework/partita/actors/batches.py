@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from partita.actors.messages import OpenMessage
+from partita.actors.messages import NO_CALL, OpenMessage
 from partita.actors.routes import BoundRoute
 from partita.core.batches import Verdict, judge
 
@@ -154,6 +154,7 @@ async def call_batch(head: OpenMessage, record: object) -> None:
     assert head.route.batch is not None
     error, head.verdict = head.verdict, None
     if error is not None:
+        head.began = NO_CALL  # its handler is not called
         raise error
     named: dict[int, BaseException] = {}
     head.named = named

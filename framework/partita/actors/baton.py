@@ -6,6 +6,7 @@ message whose handler suspends is opened when another worker takes the baton, an
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Hashable, Mapping
 
 from partita.actors.crew import Crew, Worker
@@ -29,9 +30,10 @@ class Baton:
         holder: who reads.
         handled: messages that were handled and not told of yet.
         turned: whether it went to another worker, and the loop had a turn with that, since a slice ended.
+        clock: tells the loop's time in seconds.
     """
 
-    __slots__ = ("_began", "_crew", "_length", "_time", "_turn", "handled", "holder", "turned")
+    __slots__ = ("_crew", "_length", "_turn", "clock", "handled", "holder", "turned")
 
     def __init__(self, crew: Crew) -> None:
         self.holder: Worker | None = None
@@ -39,12 +41,14 @@ class Baton:
         self.turned = False
         self._crew = crew
         self._length = SliceLength()
-        self._turn = self._began = 0.0
-        self._time: Callable[[], float] = float
+        self._turn = 0.0
+        self.clock: Callable[[], float] = float
 
     def start(self) -> None:
         """A loop runs. Its clock is kept, as asking for the loop is a system call on Python 3.11."""
-        self._time = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        usual = type(loop).time is asyncio.BaseEventLoop.time
+        self.clock = time.monotonic if usual else loop.time  # the same, without a frame
 
     @property
     def suspended(self) -> bool:
@@ -71,11 +75,10 @@ class Baton:
         else:
             worker.call, worker.lanes = partition.routes.call, MIXED
         self.holder = worker
-        worker.slice, worker.size = partition.rest, 0
+        worker.slice, worker.size, worker.began = partition.rest, 0, self.clock()
         if worker.slice is None:
             worker.size = min(self._length.messages, room)
             worker.slice = partition.rest = partition.unread.slice(worker.size)
-            self._began = self._time()
         # Behind a message in hand nothing else of a partition in order can begin.
         if only is None or only.order != "partition" or not alone:
             self._crew.follower()
@@ -99,7 +102,7 @@ class Baton:
         key = worker.key if worker.looked is record else route.lane_of(record)
         message = worker.message = OpenMessage(partition, record, route, key)
         worker.looked = None
-        message.calling = True
+        message.calling, message.began = True, worker.began
         route.unfinished += 1
         worker.queued += 1  # as those behind it, it was read and is not handled
         self.count(worker, partition)
@@ -136,22 +139,31 @@ class Baton:
             self.holder = None
         return True
 
-    def count(self, worker: Worker, partition: Partition) -> int:
-        """Count what the holder has read and handled; returns how many messages it has read."""
-        taken, queued = partition.unread.taken(), worker.queued
-        worker.queued = 0
-        partition.handled += taken - queued
-        self.handled += taken - queued
+    def count(self, worker: Worker, partition: Partition, seconds: float = 0.0) -> int:
+        """
+        Count what the holder has read and handled; returns how many messages it has read.
+
+        Args:
+            seconds: how long all that is handled took; 0: its time is counted with the message in hand.
+        """
+        taken = partition.unread.taken()
+        done, worker.queued = taken - worker.queued, 0
+        if done:
+            partition.handled += done
+            self.handled += done
+            partition.figures.calls.add(seconds, done)
         return taken
 
     def slice_ended(self, worker: Worker, partition: Partition) -> bool:
         """The holder has read to the end of a slice; True when the loop is to have a turn."""
-        taken = self.count(worker, partition)
+        now = self.clock()
+        seconds = now - worker.began
+        taken = self.count(worker, partition, seconds)
         worker.looked = None
         partition.read_past()
-        now = self._time()
+        partition.figures.calls.relieve()
         if worker.size:
-            self._length.took(now - self._began, taken, worker.size)
+            self._length.took(seconds, taken, worker.size)
         # Short slices share a turn of the loop; and where workers take turns, so does the loop. A yield would
         # find those whose handlers end just then with nothing to do.
         turned, self.turned = self.turned, False

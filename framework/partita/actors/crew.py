@@ -32,8 +32,8 @@ NOTHING = Nothing()
 class Worker:
     """One task, and what it works on."""
 
-    __slots__ = ("call", "cell", "ended", "given_up", "key", "lanes", "looked", "message", "partition",
-                 "queued", "record", "route", "size", "slice", "task", "waiter")  # fmt: skip
+    __slots__ = ("began", "call", "cell", "ended", "given_up", "key", "lanes", "looked", "message",
+                 "partition", "queued", "record", "route", "size", "slice", "task", "waiter")  # fmt: skip
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None]
@@ -48,6 +48,7 @@ class Worker:
         self.looked: object = None
         self.key: Hashable = None
         self.queued = self.size = 0
+        self.began = 0.0
         self.waiter: asyncio.Future[None] | None = None
         self.given_up = self.ended = False
 

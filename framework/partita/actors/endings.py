@@ -61,6 +61,7 @@ class Endings:
         if not message.partition.lease.may_commit:
             self._notices.late()
             return None
+        message.partition.figures.dead_letters += message.burying
         return self._leave(message, failed=message.burying)
 
     def hold_back(self, message: OpenMessage, failure: BaseException) -> bool:
@@ -101,12 +102,14 @@ class Endings:
         if message.burying:
             self._park(message, failure)
             return None
+        message.partition.figures.failures += 1
         message.first = failure if message.first is None else message.first
         message.last = failure
         decision = after_failure(message.route.retry, message.attempt, failure, self._chance())
         if isinstance(decision, Exhausted):
             return self._exhausted(message, failure)
         message.attempt += 1
+        message.partition.figures.retries += 1
         self._again(message, decision.wait)
         return None
 
@@ -117,6 +120,7 @@ class Endings:
             self.due(message)
         elif message.route.drop:
             _log.error("dropped %s", message.park(failure, 0.0))
+            message.partition.figures.dropped += 1
             return self._leave(message, failed=True)
         else:
             message.attempt += 1
@@ -129,6 +133,7 @@ class Endings:
         if not again:
             _log.error("parked %s", told)
         self._notices.idle()
+        message.partition.figures.retries += 1
         self._again(message, PARKED_WAIT)
 
     def _again(self, message: OpenMessage, seconds: float) -> None:

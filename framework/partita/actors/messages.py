@@ -10,12 +10,15 @@ from partita.core.health import Parked, describe
 if TYPE_CHECKING:
     from partita.actors.partition import Partition
 
+# When a call began that is none of its handler's.
+NO_CALL = -1.0
+
 
 class OpenMessage:
     """A message that was started, or waits behind one that was, and is not finished."""
 
     __slots__ = (
-        "attempt", "burying", "calling", "first", "key", "last", "offset", "parked", "partition",
+        "attempt", "began", "burying", "calling", "first", "key", "last", "offset", "parked", "partition",
         "record", "route", "size", "timer",
     )  # fmt: skip
 
@@ -24,6 +27,7 @@ class OpenMessage:
         self.offset = partition.offset_of(record)
         self.size = 0
         self.attempt = 1
+        self.began = NO_CALL
         self.calling = self.burying = False
         self.first: BaseException | None = None
         self.last: BaseException | None = None

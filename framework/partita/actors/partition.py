@@ -17,6 +17,7 @@ from partita.actors.messages import OpenMessage
 from partita.actors.routes import TopicRoutes
 from partita.actors.unread import Unread
 from partita.core.deaths import Deaths
+from partita.core.figures import Figures
 from partita.core.finished import Finished
 from partita.core.flow import FlowGate
 from partita.core.health import Parked
@@ -61,6 +62,7 @@ class Partition:
         self.queued = False
         self.running = 0
         self.handled = self.failed = 0
+        self.figures = Figures()
         self.drained = anyio.Event()
         self.resumed = self.begun = False
         self.start: Commit | None = None
@@ -83,6 +85,7 @@ class Partition:
     def feed(self, fetch: Fetch) -> None:
         """Messages have arrived. At most one wake, whatever their number."""
         self.gate.take(fetch.size_bytes)
+        self.figures.received_bytes += fetch.size_bytes
         self.unread.add(fetch)
         self._pump.ready(self)
 

@@ -21,7 +21,7 @@ from partita.actors.batches import call_batch
 from partita.actors.baton import Baton
 from partita.actors.crew import NO_LANES, NOTHING, Crew, Worker
 from partita.actors.endings import Endings, Notices
-from partita.actors.messages import OpenMessage
+from partita.actors.messages import NO_CALL, OpenMessage
 from partita.actors.partition import Partition
 from partita.actors.routes import BoundRoute, Bury
 
@@ -189,6 +189,7 @@ class Pump:
             worker.call = partial(_again, message)
         worker.slice = (message.record,)
         message.calling = True
+        message.began = NO_CALL if message.burying else self._baton.clock()
         route.unfinished += 1
         return True
 
@@ -234,6 +235,7 @@ class Pump:
             # A handler that was given up may end in any way; the next must not find itself cancelled.
             worker.task.uncancel()
         if failure is None and route.batch is None and not message.burying and partition.lease.takes_messages:
+            partition.figures.calls.recent.append(self._baton.clock() - message.began)
             follow = partition.leave(message)
         elif failure is None or not given_up:
             follow = self._see_to(message, failure)
@@ -254,6 +256,8 @@ class Pump:
             self._notices.idle()
 
     def _see_to(self, message: OpenMessage, failure: BaseException | None) -> OpenMessage | None:
+        if message.began >= 0:
+            message.partition.figures.calls.add(self._baton.clock() - message.began, 1)
         if message.route.batch is None or message.burying:
             return self._endings.see_to(message, failure)
         message.partition.batches.ended(message, failure, self._endings)

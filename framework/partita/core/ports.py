@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import attrs
 
 # Where the seams are looked for, though they do not fit in here.
+from partita.core.figures import Published
 from partita.core.outgoing import MessageOptions as MessageOptions
 from partita.core.outgoing import Outgoing as Outgoing
 from partita.core.outgoing import Receipt as Receipt
@@ -198,6 +199,11 @@ class Subscription(Protocol):
 
 class Publisher(Protocol):
     """Sends messages; each acknowledgement is the broker's own."""
+
+    @property
+    def published(self) -> Published:
+        """What it counts: acknowledged messages, their bytes, and how long they took."""
+        ...
 
     async def publish(self, topic: str, message: Outgoing) -> Receipt:
         """

@@ -9,6 +9,7 @@ from partita.backends.memory import MemoryBackend, MemoryBroker
 from partita.backends.memory.subscription import MemorySubscription
 from partita.core.dead_letters import read_dead_letter
 from partita.core.extents import BacklogQuestion, GroupExtents
+from partita.core.figures import Published
 from partita.core.ports import Membership, Outgoing, Receipt, TopicPartition
 from partita.router import Route
 from partita.testing.events import Event, Log
@@ -66,6 +67,7 @@ class SimPublisher:
 
     def __init__(self, broker: MemoryBroker, wire: Wire) -> None:
         self._broker, self._wire = broker, wire
+        self.published = Published()
 
     async def publish(self, topic: str, message: Outgoing) -> Receipt:
         """Store a message. Raises ConnectionError, after which it may be stored or not."""

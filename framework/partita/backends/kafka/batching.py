@@ -12,6 +12,7 @@ from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from partita.core.errors import MessageTooLarge, SettingsError
+from partita.core.figures import Published
 from partita.core.ports import Outgoing, Receipt
 
 _BYTES = (bytes, bytearray, memoryview)
@@ -177,6 +178,7 @@ class Slots:
     Args:
         topic: whose they are.
         batch_bytes: where batches are cut; a keyless message goes on when so much waits at its partition.
+        published: what is counted.
 
     Attributes:
         largest: bytes of the largest message that the topic is known to take.
@@ -184,10 +186,18 @@ class Slots:
 
     topic: str
     batch_bytes: int
+    published: Published = attrs.field(factory=Published)
     largest: int = UNKNOWN
     slots: list[Slot] = attrs.field(factory=list)
     _sticky: int = 0
     _keys: dict[bytes, int] = attrs.field(factory=dict)
+
+    def stored(self, slot: Slot, sendings: Sequence[Sending], begun: float) -> None:
+        """Count messages that are acknowledged; *begun* less the time at which one is due is its wait."""
+        sent = self.published.to(self.topic, slot.number)
+        sent.count(len(sendings), sum([len(each.key or b"") + len(each.value or b"") for each in sendings]))
+        sent.waits.recent += [begun - each.due for each in sendings]
+        sent.waits.relieve()
 
     def unlearn(self) -> None:
         """The topic may take larger messages by now: let the broker say."""

@@ -108,6 +108,8 @@ class BatchSender:
                 offset = base + index if base >= 0 else -1
                 at = each.timestamp if stamp < 0 else stamp
                 each.receipt.set_result(Receipt(self._topic, slot.number, offset, at))
+        now = asyncio.get_running_loop().time()
+        self._slots.stored(slot, taken, now + self._deadlines.delivery)
         known = running.producer.client.cluster.partitions_for_topic(self._topic)
         self._slots.grow(len(known or ()))
         return None

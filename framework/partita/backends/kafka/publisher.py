@@ -16,6 +16,7 @@ from partita.backends.kafka.producers import Producers
 from partita.backends.kafka.settings import KafkaSettings
 from partita.backends.kafka.topics import TopicSender
 from partita.core.errors import Closed
+from partita.core.figures import Published
 from partita.core.ports import Outgoing, Receipt
 
 _MAX_REQUEST = 1_048_576  # bytes; the client's default of max_request_size
@@ -33,6 +34,7 @@ class KafkaPublisher:
     def __init__(self, settings: KafkaSettings, limit_of: Callable[[str], Awaitable[int]]) -> None:
         self._settings = settings
         self._limit_of = limit_of
+        self.published = Published()
         self._producers = Producers(settings)
         self._topics: dict[str, TopicSender] = {}
         self._largest = int(settings.producer().get("max_request_size", _MAX_REQUEST))
@@ -69,7 +71,8 @@ class KafkaPublisher:
 
     def _sender(self, topic: str) -> TopicSender:
         batch_bytes = int(self._settings.producer()["max_batch_size"])
-        sender = TopicSender(topic, self._producers, self._settings.deadlines, batch_bytes, self._limit_of)
+        deadlines = self._settings.deadlines
+        sender = TopicSender(topic, self._producers, deadlines, batch_bytes, self._limit_of, self.published)
         self._topics[topic] = sender
         return sender
 

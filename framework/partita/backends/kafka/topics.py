@@ -9,6 +9,7 @@ from partita.backends.kafka.delivery import BatchSender
 from partita.backends.kafka.producers import Producers
 from partita.backends.kafka.settings import Deadlines
 from partita.core.errors import TopicMissing
+from partita.core.figures import Published
 
 
 class TopicSender:
@@ -21,6 +22,7 @@ class TopicSender:
         deadlines: how long to wait for it.
         batch_bytes: where batches are cut.
         limit_of: asks the broker for the largest batch of a topic, in bytes.
+        published: what is counted.
     """
 
     def __init__(
@@ -30,11 +32,12 @@ class TopicSender:
         deadlines: Deadlines,
         batch_bytes: int,
         limit_of: Callable[[str], Awaitable[int]],
+        published: Published,
     ) -> None:
         self._topic = topic
         self._producers = producers
         self._deadlines = deadlines
-        self._slots = Slots(topic, batch_bytes)
+        self._slots = Slots(topic, batch_bytes, published)
         self._batches = BatchSender(
             self._slots, producers, deadlines, limit_of, lambda: self.fail_all(TopicMissing(topic))
         )

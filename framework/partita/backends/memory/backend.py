@@ -9,6 +9,7 @@ from partita.backends.memory.groups import REBALANCE_TIMEOUT
 from partita.backends.memory.records import MemoryReader
 from partita.backends.memory.subscription import MemorySubscription
 from partita.core.extents import BacklogQuestion, GroupExtents
+from partita.core.figures import Published
 from partita.core.ports import Membership, Outgoing, Receipt
 
 
@@ -17,16 +18,24 @@ class MemoryPublisher:
 
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker
+        self.published = Published()
 
     async def publish(self, topic: str, message: Outgoing) -> Receipt:
         """Store a message; see `MemoryBroker.append` for what is refused."""
-        return self._broker.append(topic, message)
+        return self._store(topic, message)
+
+    def _store(self, topic: str, message: Outgoing) -> Receipt:
+        receipt = self._broker.append(topic, message)
+        sent = self.published.to(receipt.topic, receipt.partition)
+        sent.count(1, len(message.key or b"") + len(message.value or b""))
+        sent.waits.add(0.0, 1)
+        return receipt
 
     def send(self, topic: str, message: Outgoing) -> asyncio.Future[Receipt]:
         """Store a message; what is refused is raised when the result is awaited."""
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         try:
-            receipt.set_result(self._broker.append(topic, message))
+            receipt.set_result(self._store(topic, message))
         except Exception as error:  # noqa: BLE001 - it is the caller's, through the future
             receipt.set_exception(error)
         return receipt

@@ -23,6 +23,7 @@ from partita.backends.nats.partitioning import choose
 from partita.backends.nats.sendings import RETRY_SECONDS, Sending, Sendings
 from partita.backends.nats.topics import Layout, Topics
 from partita.core.errors import Closed, MessageTooLarge, SettingsError
+from partita.core.figures import Published
 from partita.core.ports import Outgoing, Receipt
 
 TICK_SECONDS = 0.25
@@ -49,6 +50,7 @@ class NatsPublisher:
         self._connection = connection
         self._topics = Topics(connection)
         self._book = Sendings()
+        self.published = Published()
         self._ids = token_hex(8)
         self._layouts: dict[str, tuple[Layout, float]] = {}
         self._turns: dict[str, int] = {}
@@ -196,10 +198,17 @@ class NatsPublisher:
             self._refused(sending, error)
             return
         self._book.progress_at = self._now()
+        self._count(sending)
         now = time.time_ns() // 1_000_000
         self._book.done(sending, Receipt(sending.topic, sending.partition, offset, now))
         if self._book.head() is not None:
             self._work.set()
+
+    def _count(self, sending: Sending) -> None:
+        sent, message = self.published.to(sending.topic, sending.partition), sending.message
+        sent.count(1, len(message.key or b"") + len(message.value or b""))
+        sent.waits.recent.append(self._book.progress_at - sending.since)
+        sent.waits.relieve()
 
     def _refused(self, sending: Sending, error: errors.Error) -> None:
         # In a cluster an earlier attempt may still be under way; its outcome is told to a later one.
