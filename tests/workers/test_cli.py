@@ -7,6 +7,7 @@ import pytest
 from tests.workers.running import paragraph, run
 
 from partita_worker.cli import COMMANDS, conclude, main
+from partita_worker.exits import ExitCode
 
 MISTYPED = "kafka://127.0.0.1:9092?sesion_timeout_ms=6000"
 
@@ -19,7 +20,7 @@ def test_help_names_every_command_and_every_exit_code(capsys: pytest.CaptureFixt
     told = capsys.readouterr().out
     assert caught.value.code == 0
     assert all(re.search(rf"^ +{name} ", told, re.MULTILINE) for name in COMMANDS)
-    assert all(f"  {code}  " in told for code in range(8))
+    assert all(f"  {code}  " in told for code in map(int, ExitCode))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import attrs
 
-from partita_worker.arguments import brokers, messages, running
+from partita_worker.arguments import brokers, health, messages, running
 from partita_worker.exits import ExitCode
 from partita_worker.failures import CommandFailed
 from partita_worker.settings import fill_in
@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, Command] = {
     "tail": Command("print the messages of a topic", messages.tail, "tail"),
     "topics": Command("list, create and delete topics", brokers.topics, "topics"),
     "dlq": Command("list, show and replay dead letters", messages.dlq, "dlq"),
+    "health": Command("ask a running worker how it is", health.health, "health"),
     "broker": Command("a real local Kafka or NATS, from packages", brokers.broker, "broker"),
 }
 

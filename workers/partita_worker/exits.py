@@ -14,6 +14,8 @@ class ExitCode(IntEnum):
     DRAIN_DEADLINE = 5, "messages were still in hand when the drain timeout had passed"
     SUPERVISOR_GAVE_UP = 6, "something failed too often to be restarted again"
     FAILED_MESSAGES = 7, "some messages failed: parked under --burst, or refused by the broker"
+    UNHEALTHY = 8, "the worker that was asked is not healthy"
+    NO_WORKER = 9, "the worker that was asked does not answer"
 
     meaning: str
 

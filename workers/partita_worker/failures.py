@@ -33,6 +33,12 @@ class BrokerRefused(CommandFailed):
     code = ExitCode.USAGE
 
 
+class NoWorker(CommandFailed):
+    """The running worker that a command asks gives no answer."""
+
+    code = ExitCode.NO_WORKER
+
+
 def memory_refused(command: str) -> UsageError:
     """A command reads or writes what another process made, which memory cannot do."""
     return UsageError(
