@@ -8,6 +8,7 @@ import pytest
 from tests.actors.calls import Calls, Message
 from tests.actors.scripted import AT, RaisingNotices, RunningConsumer, ScriptedBroker, Worker, routes_to
 from tests.actors.stage import Stage
+from tests.actors.test_batches import Store, batched, unused
 from tests.simulated import pass_time, run, until
 
 from partita import RestartLimitReached
@@ -15,6 +16,7 @@ from partita.actors.partition import Partition
 from partita.actors.pump import Pump
 from partita.actors.supervisor import Supervisor
 from partita.backends.memory.records import MemoryRecord
+from partita.core.batches import BatchLimits
 from partita.core.finished import Finished
 from partita.core.flow import FlowGate
 from partita.core.leases import Lease
@@ -98,6 +100,83 @@ def test_a_worker_that_is_cancelled_while_it_rests_is_replaced(order: str) -> No
     run(scenario())
 
     assert workers[0] is not workers[1]
+
+
+def crashing_endings(running: RunningConsumer, crashes: int) -> None:
+    """What is told of handlers that have ended fails so often: in the middle of seeing to a message."""
+    tell, left = running.consumer.idle, [crashes]
+
+    def idle() -> None:
+        if any(running.consumer.parked) and left[0]:
+            left[0] -= 1
+            raise RuntimeError("in the middle of settling")
+        tell()
+
+    running.consumer.idle = idle  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("order", ["partition", "key", "none"])
+def test_a_message_that_stood_in_no_queue_when_the_pump_crashed_is_taken_up_again(order: str) -> None:
+    """In its place: the pump starts anew without leaving the group, and what waits behind comes after it."""
+    broker, worker = ScriptedBroker(AT), Worker(ValueError("no"))
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, worker, order=order, concurrency=1) as running:
+            crashing_endings(running, 1)
+            broker.member.feed(AT, b"1", b"2", b"3")
+            await until(lambda: broker.stored.get(AT) == 3, 30.0)
+            assert len(broker.members) == 1
+
+    run(scenario())
+
+    assert sorted(worker.values) == [b"1", b"1", b"2", b"3"]
+    assert order != "partition" or worker.values == [b"1", b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("order", ["partition", "none"])
+def test_a_message_of_a_batch_that_stood_nowhere_is_handed_over_by_itself(order: str) -> None:
+    """And the batches behind it follow, once it is dealt with."""
+    broker, store = ScriptedBroker(AT), Store(b"bad")
+
+    async def scenario() -> None:
+        running = RunningConsumer(broker, unused)
+        batched(running, store, BatchLimits(3, 1.0), order=order, drop=False)
+        async with running:
+            crashing_endings(running, 1)
+            broker.member.feed(AT, b"1", b"bad", b"2", b"3", b"4")
+            await pass_time(20)
+            assert [str(each) for each in running.consumer.parked]
+            store.bad.clear()
+            await until(lambda: broker.stored.get(AT) == 5, 120.0)
+            assert len(broker.members) == 1
+
+    run(scenario())
+
+    assert sorted(store.stored) == [b"1", b"2", b"3", b"4", b"bad"]
+    assert order != "partition" or store.stored[-2:] == [b"3", b"4"]
+
+
+def test_a_drain_does_not_wait_for_handlers_that_ended_with_a_crashed_pump() -> None:
+    """The pump that starts anew knows that none of them runs."""
+    broker, go = ScriptedBroker(AT), asyncio.Event()
+
+    async def handle(value: bytes) -> None:
+        await go.wait()
+
+    async def scenario() -> float:
+        async with RunningConsumer(broker, handle, order="none") as running:
+            broker.member.feed(AT, b"1", b"2")
+            await pass_time(1)
+            partition, began = running.consumer.partitions[AT], asyncio.get_running_loop().time()
+            partition.stop()
+            pump = running.consumer._pump
+            assert pump is not None
+            assert pump._crew._crash is not None
+            pump._crew._crash.set_exception(RuntimeError("a crash"))
+            await partition.drained.wait()
+            return asyncio.get_running_loop().time() - began
+
+    assert run(scenario())[0] < 2
 
 
 def test_a_message_in_hand_is_handled_again_by_the_pump_that_starts_anew() -> None:

@@ -48,12 +48,13 @@ class Batches:
 
     Attributes:
         gathered: messages that no handler was started for yet.
+        pieces: the heads of batches that wait for those before them.
     """
 
     def __init__(self, partition: "Partition") -> None:
         self.gathered: list[BatchedMessage] = []
         self._partition = partition
-        self._pieces: deque[BatchedMessage] = deque()
+        self.pieces: deque[BatchedMessage] = deque()
         self._started = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -79,7 +80,7 @@ class Batches:
             self._partition.make_due(head)
             return
         self._partition.serial = True
-        self._pieces.append(head)
+        self.pieces.append(head)
         self._next()
 
     def hurry(self) -> None:
@@ -126,8 +127,24 @@ class Batches:
                 self._partition.make_due(piece[0])
         else:
             self._started -= sum(map(len, pieces))
-            self._pieces.extendleft(piece[0] for piece in reversed(pieces))
+            self.pieces.extendleft(piece[0] for piece in reversed(pieces))
         self._started -= 1
+        self._next()
+
+    def take_back(self, messages: Sequence[OpenMessage]) -> None:
+        """Messages of batches that nobody has in hand any more: each is handed over by itself."""
+        pieces = list(self.pieces)
+        for message in messages:
+            assert isinstance(message, BatchedMessage)  # as every message of such a route
+            message.batch = (message,)
+            if message.route.order == "none":
+                self._partition.make_due(message)
+            else:
+                pieces.append(message)
+        self.pieces = deque(sorted(pieces, key=lambda head: head.offset))
+        waiting = len(self.gathered) + sum(len(each.batch) for each in pieces)
+        batched = sum(isinstance(each, BatchedMessage) for each in self._partition.open.values())
+        self._started = batched - waiting
         self._next()
 
     def left(self) -> None:
@@ -140,8 +157,8 @@ class Batches:
         if self._started > 0:
             return
         self._started = 0
-        if self._pieces:
-            head = self._pieces.popleft()
+        if self.pieces:
+            head = self.pieces.popleft()
             self._started = len(head.batch)
             self._partition.make_due(head)
         else:

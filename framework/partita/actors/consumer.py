@@ -100,7 +100,7 @@ class Consumer(Account):
         self._committer = Committer(subscription, self.partitions.values, self.settings.policy)
         self._unstored = self._committer.trouble
         self._poller = Poller(subscription, self.partitions, self._committer, self.settings.flow)
-        self._pump = Pump(self.settings.workers, self)
+        self._pump = Pump(self.settings.workers, self, partitions=self.partitions.values)
         self._supervisor = Supervisor(f"consumer {self.name}", Supervision(), _judge_child)
         self._supervisor.add("pump", self._pump.run)
         self._supervisor.add("poller", self._poller.run)

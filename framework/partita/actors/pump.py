@@ -14,7 +14,7 @@ A handler's exception is an outcome, never a crash. Between a worker and a plain
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from partita.actors.batches import call_batch
@@ -23,6 +23,7 @@ from partita.actors.crew import NO_LANES, NOTHING, Crew, Worker
 from partita.actors.endings import Endings, Notices
 from partita.actors.messages import NO_CALL, OpenMessage
 from partita.actors.partition import Partition
+from partita.actors.reclaiming import reclaim
 from partita.actors.routes import BoundRoute, Bury
 
 # Messages after which it is said how many there were, while nobody rests.
@@ -37,10 +38,17 @@ class Pump:
         workers: the most tasks: the concurrency of its routes, added up.
         notices: whom it tells.
         chance: a random number from 0 to 1, for the jitter of retries.
+        partitions: those that it works on, asked for when it starts.
     """
 
-    def __init__(self, workers: int, notices: Notices, chance: Callable[[], float] = random.random) -> None:
-        self._notices = notices
+    def __init__(
+        self,
+        workers: int,
+        notices: Notices,
+        chance: Callable[[], float] = random.random,
+        partitions: Callable[[], Iterable[Partition]] = tuple,
+    ) -> None:
+        self._notices, self._partitions = notices, partitions
         self._endings = Endings(self.ready, notices, chance)
         self._crew = Crew(workers, self)
         self._ring: deque[Partition] = deque()
@@ -54,10 +62,19 @@ class Pump:
             Exception: a worker crashed; started again, the pump goes on with what the partitions hold.
         """
         self._baton.start()
+        for each in self._partitions():
+            self._take_up(each)
         try:
             await self._crew.run(starters=sum(len(each.due) or 1 for each in self._ring))
         finally:
             self._baton.holder = None
+
+    def _take_up(self, partition: Partition) -> None:
+        reclaim(partition)
+        for route in partition.routes.kinds.values():
+            for _ in range(len(route.waiting)):
+                self._endings.serve(route)
+        self.ready(partition)
 
     def close(self) -> None:
         """The crew is about to be dismissed: nothing is read after the message in hand."""
