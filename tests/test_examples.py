@@ -22,6 +22,15 @@ OUTPUT = {
     ],
     "hello": ["hello world, from greetings at offset 0", "handled 1, failed 0"],
     "kinds": ["booked +12.50 at bills/0@0", "booked -3.00 at bills/0@1", "handled 4, failed 0"],
+    "supervised_actor": [
+        "the thermometer is connected",
+        "21 degrees",
+        "22 degrees",
+        "the thermometer is connected",
+        "23 degrees",
+        "called 2 times; healthy: False (ValueError: unplugged)",
+        "running: False",
+    ],
     "test_your_handlers": [
         "crashes, expulsions, lost commits: True",
         "books kept by number: right in all 20 worlds",

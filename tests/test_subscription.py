@@ -198,4 +198,4 @@ def test_a_handler_that_asks_for_the_end_ends_the_run_in_good_order(
     run(scenario())
 
     assert seen == [b"1", b"stop", b"stop", b"2"]
-    assert f"a handler raised {type(stop).__name__}" in caplog.text
+    assert f"{type(stop).__name__} was raised" in caplog.text

@@ -27,6 +27,7 @@ from partita.message import Context, Delivery, Message, Outgoing, Receipt
 from partita.opening import open_bus
 from partita.router import Route, Router
 from partita.subscription import Subscription, Summary
+from partita.supervising import Supervised
 
 __all__ = [
     "Backlog",
@@ -64,6 +65,7 @@ __all__ = [
     "StateName",
     "Subscription",
     "Summary",
+    "Supervised",
     "TopicMissing",
     "Unroutable",
     "open_bus",

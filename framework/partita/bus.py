@@ -21,6 +21,7 @@ from partita.publishing import Publishing
 from partita.router import Router
 from partita.running import Running, RunOptions
 from partita.subscription import Subscription, Summary
+from partita.supervising import LongLived, RestartMode, Supervised
 from partita.telemetry.tracing import find_tracing
 from partita.wiring import Wiring, Wrap, lifespans, unwrapped
 
@@ -124,8 +125,8 @@ class EventBus(Publishing, Administration, Observing):
             RouteError: the router cannot be served.
             SettingsError: *drain_timeout* is too long for the broker's rebalance timeout.
             TopicMissing: a topic does not exist.
-            RestartLimitReached: a consumer failed too often.
-            Exception: the client's own error.
+            RestartLimitReached: a consumer, or a supervised task, failed too often.
+            Exception: the client's own error, or what a supervised task has given up for.
         """
         self._check_open()
         options = RunOptions(group, drain_timeout)
@@ -153,6 +154,31 @@ class EventBus(Publishing, Administration, Observing):
     def _wiring(self, wrap: Wrap = unwrapped) -> Wiring:
         return Wiring(self._backend, self._publish, self._tracing, wrap)
 
+    def supervise(self, function: LongLived, *, name: str, restart: RestartMode = "permanent") -> Supervised:
+        """
+        Keep a task of your own running beside what the bus runs, under the same supervision.
+
+        It is called in a task of its own, from now on until the bus is closed; then, when all handlers have
+        ended, it is cancelled and gets 10 s for its end. After a failure it is called again, 0.5 s later
+        and then longer, up to 30 s. The sixth failure within 60 s ends `run` in good order, which then
+        raises `RestartLimitReached`. An error that passes by itself in the client's opinion, such as an
+        `OSError`, does not count and is waited for; one of Partita's own is raised by `run` at once, and
+        `SystemExit` ends the run in good order. `health_check` has a part `task NAME`, red from a failure on
+        until it has run for 5 s.
+
+        Args:
+            function: takes no arguments; what it returns is awaited.
+            name: what logs and health call it.
+            restart: "permanent" (default): it is to run for as long as the bus, to return is a failure;
+                "transient": to return is its end; "temporary": so is a failure, which stays red.
+
+        Raises:
+            Closed: the bus is not open.
+            SettingsError: the name is in use, or there is no such way to restart.
+        """
+        self._check_open()
+        return self._running.tasks.add(function, name, restart)
+
     @property
     def is_running(self) -> bool:
         """Whether a router or a subscription is being run, so that there is something to drain."""
@@ -175,7 +201,7 @@ class EventBus(Publishing, Administration, Observing):
         Drain what runs, flush what was sent, and close every connection. Closing twice is closing once.
 
         Raises:
-            BaseException: what made a subscription give up, if nobody has seen it yet.
+            BaseException: what made a subscription, or a supervised task, give up, if nobody has seen it yet.
         """
         if not self._open:
             return
@@ -183,6 +209,7 @@ class EventBus(Publishing, Administration, Observing):
         # is cancelled; each step has a deadline of its own.
         with anyio.CancelScope(shield=True):
             await self.drain()
+            await self._running.tasks.stop()
             self._open = False
             await self._backend.close()
             await self._probe.close()

@@ -20,6 +20,7 @@ from partita.core.states import PartitionState
 from partita.retention import check_retention
 from partita.router import Route
 from partita.subscription import Subscription
+from partita.supervising import SupervisedTasks
 from partita.wiring import GroupPlan, Lifespan, Wiring, plan_groups
 
 MEMORY_GROUP = "partita"
@@ -66,11 +67,14 @@ class RunOptions:
 
 class Running:
     """
-    The subscriptions of one bus.
+    The subscriptions of one bus, and the tasks that it supervises.
 
     Args:
         backend: where messages come from.
         limits: how much of them may be in hand at once.
+
+    Attributes:
+        tasks: those of the user's own.
     """
 
     def __init__(self, backend: Backend, limits: FlowLimits) -> None:
@@ -79,6 +83,8 @@ class Running:
         self._past: dict[Series, Number] = {}
         self._watchdog = Watchdog()
         self._started = False
+        self._failure: BaseException | None = None
+        self.tasks = SupervisedTasks(backend, self._task_ended)
 
     def __bool__(self) -> bool:
         return any(not each.ended for each in self._subscriptions)
@@ -91,14 +97,14 @@ class Running:
 
     @property
     def parts(self) -> Mapping[str, Part]:
-        """The health of every consumer and of every partition with a parked message."""
+        """The health of every consumer, every partition in trouble and every supervised task."""
         parts: dict[str, Part] = {}
         for subscription in self._subscriptions:
             for name, part in subscription.parts.items() if not subscription.ended else ():
                 # Members of one group share its name: a sound one must not hide one in trouble.
                 if name not in parts or not part.healthy:
                     parts[name] = part
-        return parts
+        return {**parts, **self.tasks.parts}
 
     @property
     def standing(self) -> Standing:
@@ -155,8 +161,9 @@ class Running:
             RouteError: they cannot be served together.
             SettingsError: there is no route, a broker needs a group and none is named, or it does not
                 wait for as long as a drain may take.
-            Exception: the client's own error.
+            Exception: the client's own error, or what a supervised task has given up for.
         """
+        self._raise_failure()
         drain_seconds = options.drain_seconds(self._backend.rebalance_timeout)
         plans = await self.plan(wiring, routes, states, options.group)
         subscription = Subscription(self._backend, plans, drain_seconds, self._flow)
@@ -195,6 +202,22 @@ class Running:
             )
         return group or MEMORY_GROUP
 
+    def _task_ended(self, error: BaseException) -> None:
+        """A supervised task has given up, or asks for the end: what runs ends in good order."""
+        running = [each for each in self._subscriptions if not each.ended]
+        for each in running:
+            if isinstance(error, Exception):
+                each.give_up(error)
+            else:
+                each.stop_requested(error)
+        if not running and isinstance(error, Exception):
+            self._failure = error
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
     async def end(self, subscription: Subscription) -> None:
         """Drain one subscription and forget it."""
         # Messages are in hand and finished ones uncommitted: the drain is bounded by a deadline of its
@@ -217,13 +240,14 @@ class Running:
                 tasks.start_soon(subscription.drain)
 
     async def closed(self) -> None:
-        """Raise what made a subscription give up, if there is one that nobody has waited for."""
+        """Raise what made a subscription, or a supervised task, give up, if nobody has seen it yet."""
         subscriptions, self._subscriptions = self._subscriptions, []
         self._unwatch()
         for subscription in subscriptions:
             self._keep(subscription)
         for subscription in subscriptions:
             await subscription.closed()
+        self._raise_failure()
 
 
 def _samples(subscription: Subscription) -> Iterator[Sample]:

@@ -64,7 +64,7 @@ class Subscription:
                 ConsumerSettings(plan.membership, plan.workers, drain_timeout, leases=plan.leases, flow=flow),
                 backend.subscription,
                 plan.routes,
-                self._stop_requested,
+                self.stop_requested,
             )
             for plan in plans
         ]
@@ -77,6 +77,7 @@ class Subscription:
         self._drain_lock = anyio.Lock()
         self._parked: Sequence[Parked] = ()
         self._running: asyncio.Task[None] | None = None
+        self._given_up: BaseException | None = None
 
     def _judge(self, name: str, error: BaseException) -> FailureKind:
         backend = self._backend
@@ -195,11 +196,13 @@ class Subscription:
         Wait for the end.
 
         Raises:
-            RestartLimitReached: a consumer failed too often.
+            RestartLimitReached: a consumer, or a supervised task of the bus, failed too often.
             BaseException: an error that no restart can help, untouched.
         """
         if self._running is not None:
             await asyncio.shield(self._running)  # a cancelled waiter does not stop the consumers
+        if self._given_up is not None:
+            raise self._given_up
 
     async def wait_stop(self) -> None:
         """Wait until somebody asked for the end: `drain`, a handler's SystemExit, or a failure."""
@@ -229,9 +232,15 @@ class Subscription:
             self._stopped_at = asyncio.get_running_loop().time()
         self._stop.set()
 
-    def _stop_requested(self, error: BaseException) -> None:
+    def give_up(self, error: BaseException) -> None:
+        """What it runs beside is in trouble that no restart helps: end in good order, and raise that."""
+        self._given_up = error
+        self._end_begins()
+
+    def stop_requested(self, error: BaseException) -> None:
+        """A handler, or a supervised task, asked for the end."""
         if not self._stop.is_set():
-            _log.warning("a handler raised %s: the run ends in good order", type(error).__name__)
+            _log.warning("%s was raised: the run ends in good order", type(error).__name__)
         self._end_begins()
 
     async def drain(self) -> None:
