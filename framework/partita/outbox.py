@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from partita.core.errors import PublishErrors
 from partita.core.health import describe
-from partita.core.ports import Backend, Outgoing, Receipt
+from partita.core.ports import Backend, Outgoing, QuickPublisher, Receipt
 from partita.message import Delivery
 from partita.telemetry.tracing import Tracing
 
+Send = Callable[[str, Outgoing], Awaitable[Receipt]]
 _log = logging.getLogger("partita.publisher")
 
 
@@ -20,14 +21,24 @@ class Outbox:
     Args:
         backend: where to.
         tracing: None when no provider is installed.
+
+    Attributes:
+        post: publishes without an object for the message; None: each needs one, for its span.
     """
 
     def __init__(self, backend: Backend, tracing: Tracing | None) -> None:
-        self._publisher = backend.publisher
+        self._publisher = publisher = backend.publisher
         self._tracing = tracing
+        quick = publisher if isinstance(publisher, QuickPublisher) else None
+        self.post = quick.post if quick is not None and tracing is None else None
+        self._waiting = _posting(quick) if quick is not None else publisher.send
         self._under_way: dict[asyncio.Future[Receipt], str] = {}
         self._claimed: set[asyncio.Future[Receipt]] = set()
         self._failed: dict[asyncio.Future[Receipt], Exception] = {}
+
+    def fail(self, topic: str) -> None:
+        """Count a message that was posted and not acknowledged."""
+        self._publisher.published.fail(topic)
 
     async def publish(self, topic: str, message: Outgoing) -> Receipt:
         """Publish and wait for the acknowledgement. Raises the client's own error."""
@@ -41,30 +52,41 @@ class Outbox:
             raise
 
     def send(self, topic: str, message: Outgoing) -> Delivery:
-        """Publish without waiting."""
+        """Publish without waiting. Raises asyncio.QueueFull when too much is under way."""
         check_message(message)
-        receipt = self._send(topic, message)
+        return self._delivery(topic, self._begin(topic, message, self._publisher.send))
+
+    def queue(self, topic: str, message: Outgoing) -> Delivery:
+        """The same, but a message for which there is no room yet waits for it in order."""
+        check_message(message)
+        return self._delivery(topic, self._begin(topic, message, self._waiting))
+
+    def _begin(self, topic: str, message: Outgoing, send: Send) -> asyncio.Future[Receipt]:
+        sent = send(topic, message) if self._tracing is None else self._tracing.send(topic, message, send)
+        return asyncio.ensure_future(sent)
+
+    def _delivery(self, topic: str, receipt: asyncio.Future[Receipt]) -> Delivery:
         self._under_way[receipt] = topic
         receipt.add_done_callback(self._done)
         return Delivery(receipt, lambda: self._claim(receipt))
-
-    def _send(self, topic: str, message: Outgoing) -> asyncio.Future[Receipt]:
-        sent: Awaitable[Receipt] = (
-            self._publisher.send(topic, message)
-            if self._tracing is None
-            else self._tracing.send(topic, message, self._publisher.send)
-        )
-        return asyncio.ensure_future(sent)
 
     async def publish_batch(self, topic: str, messages: Sequence[Outgoing]) -> Sequence[Receipt]:
         """Publish in order and wait for all. Raises PublishErrors."""
         for message in messages:
             check_message(message)
-        sent = [self._send(topic, each) for each in messages]
-        if sent:
-            await asyncio.wait(sent)
-        receipts = {i: each.result() for i, each in enumerate(sent) if each.exception() is None}
-        errors = {i: error for i, each in enumerate(sent) if (error := _error_of(each)) is not None}
+        sent = [self._begin(topic, each, self._waiting) for each in messages]
+        receipts: dict[int, Receipt] = {}
+        errors: dict[int, Exception] = {}
+        for index, each in enumerate(sent):
+            try:
+                receipts[index] = await each
+            except asyncio.CancelledError:
+                # The messages are under way, and nobody is left who would be told how they end.
+                for other in sent:
+                    other.add_done_callback(_error_of)
+                raise
+            except Exception as error:  # noqa: BLE001 - all are raised together below
+                errors[index] = error
         if errors:
             for _ in errors:
                 self._publisher.published.fail(topic)
@@ -95,6 +117,22 @@ class Outbox:
             _log.error("a message was not acknowledged: %s", describe(error))
             self._failed[receipt] = error
         self._claimed.discard(receipt)
+
+
+def _posting(publisher: QuickPublisher) -> Send:
+    """What `QuickPublisher.post` does, for a message that there is already."""
+
+    def send(topic: str, message: Outgoing) -> Awaitable[Receipt]:
+        try:
+            return publisher.post(
+                topic, message.value, message.key, message.headers, message.partition, message.timestamp
+            )
+        except Exception as error:  # noqa: BLE001 - it is the caller's, through the future
+            failed: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
+
+    return send
 
 
 def _error_of(receipt: asyncio.Future[Receipt]) -> Exception | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Unpack
 
-from partita.core.ports import Backend, MessageOptions, Outgoing, Receipt
+from partita.core.ports import Backend, Headers, MessageOptions, Outgoing, Receipt
 from partita.core.settings import check_topic_name
 from partita.dead_letters import DeadLetters
 from partita.message import Delivery
@@ -29,14 +29,23 @@ class Publishing(Opened):
         self._tracing = tracing
         self._outbox = Outbox(self._backend, tracing)
 
-    async def publish(self, topic: str, value: bytes | None, **options: Unpack[MessageOptions]) -> Receipt:
+    async def publish(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+        timestamp: int | None = None,
+    ) -> Receipt:
         """
         Publish one message and wait until the broker has acknowledged it.
 
         Args:
             topic: where to.
             value: the payload; None is a null value.
-            **options: key, headers, partition, timestamp; see `MessageOptions`.
+            key, headers, partition, timestamp: see `MessageOptions`.
 
         Raises:
             TopicMissing: the topic does not exist.
@@ -44,7 +53,15 @@ class Publishing(Opened):
             TypeError: a value, key or header is not bytes.
             Exception: the client's own error, untouched.
         """
-        return await self._publish(topic, Outgoing(value, **options))
+        post = self._outbox.post
+        if post is None or not self._open:
+            message = Outgoing(value, key=key, headers=headers, partition=partition, timestamp=timestamp)
+            return await self._publish(topic, message)
+        try:
+            return await post(topic, value, key, headers, partition, timestamp)
+        except Exception:
+            self._outbox.fail(topic)
+            raise
 
     async def _publish(self, topic: str, message: Outgoing) -> Receipt:
         self._check_open()
@@ -92,5 +109,5 @@ class Publishing(Opened):
             SettingsError: it is no topic name.
         """
         self._check_open()
-        send = self._outbox.send if self._tracing is None else continuing(self._outbox.send)
+        send = self._outbox.queue if self._tracing is None else continuing(self._outbox.queue)
         return DeadLetters(self._backend, send, check_topic_name(topic))

@@ -7,7 +7,7 @@ list that the partition must own. Records are the client's own objects; a `Recor
 
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from re import Pattern
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import attrs
 
@@ -222,6 +222,23 @@ class Publisher(Protocol):
 
     async def flush(self) -> None:
         """Wait until everything sent so far is acknowledged or failed. Raises nothing of theirs."""
+        ...
+
+
+@runtime_checkable
+class QuickPublisher(Protocol):
+    """A publisher that needs no object for each message."""
+
+    def post(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+        timestamp: int | None = None,
+    ) -> Awaitable[Receipt]:
+        """What `Publisher.publish` does; it raises now, or when the result is awaited."""
         ...
 
 

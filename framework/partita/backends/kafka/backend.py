@@ -16,7 +16,6 @@ from aiokafka.errors import (
 
 from partita.backends.kafka.admin import KafkaAdmin
 from partita.backends.kafka.extents import KafkaExtents
-from partita.backends.kafka.preflight import Preflight
 from partita.backends.kafka.probing import probe
 from partita.backends.kafka.publisher import KafkaPublisher
 from partita.backends.kafka.records import KafkaReader
@@ -61,16 +60,7 @@ class KafkaBackend:
         return self.settings.rebalance_seconds
 
     async def open(self) -> None:
-        """
-        Look at the brokers, then connect the admin client.
-
-        Raises:
-            SettingsError: a broker answers and cannot be used with these settings; the text says which.
-            KafkaConnectionError: no broker can be reached.
-        """
-        seconds = float(self.settings.admin()["request_timeout_ms"]) / 1000
-        look = Preflight(self.settings.security, min(seconds, self.settings.deadlines.start))
-        await look.look(self.settings.servers)
+        """Connect the admin client. Raises KafkaConnectionError when no broker can be reached."""
         await self._admin.open()
 
     async def close(self) -> None:

@@ -1,289 +1,209 @@
-"""Which partition a message goes to, and how the messages of a partition are cut into batches."""
+"""The batches that the messages of a partition travel in."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 
-from partita.core.errors import MessageTooLarge, SettingsError
-from partita.core.figures import Published
-from partita.core.ports import Outgoing, Receipt
+from partita.backends.kafka.producers import Running
+from partita.backends.kafka.sendings import FRAME, Sending, estimate, framed
+from partita.core.ports import Receipt
 
-_BYTES = (bytes, bytearray, memoryview)
-UNKNOWN = 2**31  # bytes; more than any broker takes
-_CACHED_KEYS = 65_536
-_murmur2: Callable[[bytes], int] = murmur2
-_estimate: Callable[[bytes | None, bytes | None, Any], int] = DefaultRecordBatchBuilder.estimate_size_in_bytes
-
-
-class Builder(Protocol):
-    """The client's open batch."""
-
-    def append(
-        self,
-        *,
-        timestamp: int | None,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Sequence[tuple[str, bytes]],
-    ) -> object | None:
-        """Add a message; None when it does not fit any more."""
-        ...
+_memory_records: Callable[[bytes], Any] = MemoryRecords
+_new_receipt = tuple.__new__
 
 
 @attrs.define(eq=False)
-class Sending:
+class Batch:
     """
-    One message on its way.
+    Messages of one partition that are sent together, encoded as they came, and who waits for them.
 
     Args:
-        value: the payload.
-        key: its key.
-        headers: name and bytes pairs.
-        timestamp: milliseconds since 1970.
-        partition: where the caller wants it; None: anywhere.
-        size: bytes as the client counts them, an upper bound.
-        due: loop time in seconds at which it is given up when its turn has not come.
-        receipt: what the caller waits for.
+        builder: the client's open batch.
+        opened: loop time in seconds at which the first message came.
+
+    Attributes:
+        append: adds a message to the builder.
+        size: bytes of its messages, an upper bound.
+        extra: how many of these are headers.
+        receipts: what the callers wait for, in order.
+        stored: what the builder said of each message; it knows the time.
+        marks: done when each of its messages is acknowledged or has failed.
     """
 
-    value: bytes | None
-    key: bytes | None
-    headers: list[tuple[str, bytes]]
-    timestamp: int
-    partition: int | None
-    size: int
-    due: float
-    receipt: asyncio.Future[Receipt]
+    builder: Any
+    opened: float
+    append: Callable[..., Any] = attrs.field(
+        init=False, default=attrs.Factory(lambda batch: batch.builder.append, takes_self=True)
+    )
+    size: int = 0
+    extra: int = 0
+    receipts: list[asyncio.Future[Receipt]] = attrs.field(factory=list)
+    stored: list[Any] = attrs.field(factory=list)
+    marks: list[asyncio.Future[None]] = attrs.field(factory=list)
+
+    def add(self, sending: Sending) -> None:
+        """Encode a message. There must be room for it, or nothing in the batch yet."""
+        self.stored.append(
+            self.append(
+                timestamp=sending.timestamp, key=sending.key, value=sending.value, headers=sending.headers
+            )
+        )
+        self.receipts.append(sending.receipt)
+        self.size += sending.size
+        self.extra += sending.size - framed(sending.key, sending.value)
+
+    @property
+    def content(self) -> int:
+        """Bytes of keys and values."""
+        return self.size - self.extra - FRAME * len(self.receipts)
+
+    def store(self, topic: str, partition: int, base: int, stamp: int) -> None:
+        """
+        Tell the callers where their messages are.
+
+        Args:
+            base: the offset of the first; -1: without acknowledgements (acks=0) nobody knows.
+            stamp: the broker's own time in milliseconds; -1: each has its own.
+        """
+        for index, (receipt, stored) in enumerate(zip(self.receipts, self.stored, strict=True)):
+            if not receipt.done():
+                offset = base + index if base >= 0 else -1
+                at = stored.timestamp if stamp < 0 else stamp
+                # By the constructor of tuples: that of named ones is a function in Python.
+                receipt.set_result(_new_receipt(Receipt, (topic, partition, offset, at)))
+        self._reach()
 
     def fail(self, error: BaseException) -> None:
-        """Tell the caller, if it still waits."""
-        if not self.receipt.done():
-            self.receipt.set_exception(error)
+        """Each caller gets the client's error; copies beyond the first, or tracebacks would pile up."""
+        for index, receipt in enumerate(self.receipts):
+            if not receipt.done():
+                receipt.set_exception(copy(error) if index and isinstance(error, KafkaError) else error)
+        self._reach()
 
+    def _reach(self) -> None:
+        for mark in self.marks:
+            if not mark.done():
+                mark.set_result(None)
 
-def fail_each(sendings: Sequence[Sending], error: BaseException) -> None:
-    """Each caller gets the client's error; copies beyond the first, or tracebacks would pile up in one."""
-    for index, each in enumerate(sendings):
-        each.fail(copy(error) if index and isinstance(error, KafkaError) else error)
+    def divide(self, parts: int, make: Callable[[], Any]) -> Sequence["Batch"]:
+        """
+        The same messages in so many batches, to be sent again; this one is of no use any more.
+
+        Args:
+            make: makes a builder.
+        """
+        sendings = list(self._sendings())
+        each = -(-len(sendings) // parts)
+        batches = [Batch(make(), self.opened) for _ in range(0, len(sendings), each)]
+        for index, sending in enumerate(sendings):
+            batches[index // each].add(sending)
+        batches[-1].marks = self.marks
+        return batches
+
+    def _sendings(self) -> Iterator[Sending]:
+        """Its messages, read back from what was or would have been sent."""
+        records = _memory_records(bytes(self.builder._build()))
+        receipts = iter(self.receipts)
+        while (batch := records.next_batch()) is not None:
+            for record in batch:
+                key, value, headers = record.key, record.value, list(record.headers)
+                size = max(estimate(key, value, headers), framed(key, value))
+                yield Sending(value, key, headers, record.timestamp, None, size, 0.0, next(receipts))
 
 
 @attrs.define(eq=False)
-class Mark:
-    """A place in a queue; *reached* is set when all before it is acknowledged or has failed."""
+class Flight:
+    """
+    A batch on its way.
 
-    reached: asyncio.Future[None]
+    Args:
+        batch: what was sent.
+        by: the producer that sends it.
+        since: loop time in seconds.
 
-    def reach(self) -> None:
-        """Tell whoever still waits for it."""
-        if not self.reached.done():
-            self.reached.set_result(None)
+    Attributes:
+        looked: whether its topic was looked up because it takes long.
+        failing: whether its failure is being dealt with.
+    """
+
+    batch: Batch
+    by: Running
+    since: float
+    looked: bool = False
+    failing: bool = False
 
 
 @attrs.define(eq=False)
 class Slot:
     """
-    One partition of a topic: its messages in order, of which one batch at a time is sent.
+    One partition of a topic: the batches that wait, in order, and the one that is on its way.
 
     Attributes:
-        queue: what waits, with marks between.
-        queued: bytes of the messages that wait.
-        sending: whether somebody works on the queue.
-        singly: so many messages are sent each in a batch of its own, as the broker refused theirs.
+        open: takes messages; goes after those in the queue.
+        queue: batches that take no more.
+        flight: the batch on its way.
+        task: sends it, or deals with its failure; None while there is nothing to do.
     """
 
     number: int
-    queue: deque[Sending | Mark] = attrs.field(factory=deque)
-    queued: int = 0
-    sending: bool = False
-    singly: int = 0
+    open: Batch | None = None
+    queue: deque[Batch] = attrs.field(factory=deque)
+    flight: Flight | None = None
+    task: asyncio.Task[Any] | None = None
 
-    def put(self, item: Sending | Mark) -> None:
-        """Add to the end."""
-        self.queue.append(item)
-        if isinstance(item, Sending):
-            self.queued += item.size
+    @property
+    def has_more(self) -> bool:
+        """Whether something waits."""
+        return self.open is not None or bool(self.queue)
 
-    def put_back(self, sendings: Sequence[Sending]) -> None:
-        """Return what was taken and not sent to its place at the head."""
-        self.queue.extendleft(reversed(sendings))
-        self.queued += sum(each.size for each in sendings)
+    def seal(self) -> None:
+        """What comes from here on goes into another batch."""
+        if self.open is not None:
+            self.queue.append(self.open)
+            self.open = None
 
-    def clear(self) -> Sequence[Sending]:
-        """Empty the queue; returns its messages. Marks in it are reached."""
-        items, self.queued = list(self.queue), 0
+    def take(self) -> Batch | None:
+        """The batch whose turn it is."""
+        if self.queue:
+            return self.queue.popleft()
+        batch, self.open = self.open, None
+        return batch
+
+    def put_back(self, batches: Sequence[Batch]) -> None:
+        """These go before all that wait."""
+        self.queue.extendleft(reversed(batches))
+
+    def clear(self) -> Sequence[Batch]:
+        """Nothing waits any more; returns what did."""
+        self.seal()
+        batches = list(self.queue)
         self.queue.clear()
-        for item in items:
-            if isinstance(item, Mark):
-                item.reach()
-        return [item for item in items if isinstance(item, Sending)]
+        return batches
 
-    def cut(self, builder: Builder, limit: int, now: float) -> tuple[Sequence[Sending], Sequence[Sending]]:
-        """
-        Fill a batch from the head of the queue.
+    def overdue(self, before: float) -> Sequence[Batch]:
+        """Takes out the batches that were opened *before* a time."""
+        self.seal_older(before)
+        batches = []
+        while self.queue and self.queue[0].opened <= before:
+            batches.append(self.queue.popleft())
+        return batches
 
-        Args:
-            builder: takes the messages.
-            limit: bytes of a batch; one larger message is a batch of its own.
-            now: loop time in seconds.
+    def seal_older(self, before: float) -> None:
+        """Seal the open batch if it was opened *before*, so that its messages fall due together."""
+        if self.open is not None and self.open.opened <= before:
+            self.seal()
 
-        Returns:
-            The messages in the batch, and those that waited for too long and are in none.
-        """
-        taken: list[Sending] = []
-        late: list[Sending] = []
-        room = limit
-        while (head := self._head(bool(taken))) is not None:
-            if head.due <= now:
-                late.append(head)
-            elif (taken and head.size > room) or not _append(builder, head):
-                break
-            else:
-                taken.append(head)
-                room = 0 if self.singly else room - head.size
-            self.queue.popleft()
-            self.queued -= head.size
-        self.singly = max(0, self.singly - 1)
-        return taken, late
-
-    def _head(self, in_batch: bool) -> Sending | None:
-        """The next message; a mark before it is reached when nothing that it follows is in the batch."""
-        while self.queue:
-            head = self.queue[0]
-            if isinstance(head, Sending):
-                return head
-            if in_batch:
-                return None
-            self.queue.popleft()
-            head.reach()
-        return None
-
-
-def _append(builder: Builder, each: Sending) -> bool:
-    added = builder.append(timestamp=each.timestamp, key=each.key, value=each.value, headers=each.headers)
-    return added is not None
-
-
-@attrs.define(eq=False)
-class Slots:
-    """
-    The partitions of one topic, and the choice between them.
-
-    Args:
-        topic: whose they are.
-        batch_bytes: where batches are cut; a keyless message goes on when so much waits at its partition.
-        published: what is counted.
-
-    Attributes:
-        largest: bytes of the largest message that the topic is known to take.
-    """
-
-    topic: str
-    batch_bytes: int
-    published: Published = attrs.field(factory=Published)
-    largest: int = UNKNOWN
-    slots: list[Slot] = attrs.field(factory=list)
-    _sticky: int = 0
-    _keys: dict[bytes, int] = attrs.field(factory=dict)
-
-    def stored(self, slot: Slot, sendings: Sequence[Sending], begun: float) -> None:
-        """Count messages that are acknowledged; *begun* less the time at which one is due is its wait."""
-        sent = self.published.to(self.topic, slot.number)
-        sent.count(len(sendings), sum([len(each.key or b"") + len(each.value or b"") for each in sendings]))
-        sent.waits.recent += [begun - each.due for each in sendings]
-        sent.waits.relieve()
-
-    def unlearn(self) -> None:
-        """The topic may take larger messages by now: let the broker say."""
-        self.largest = UNKNOWN
-
-    def grow(self, partitions: int) -> None:
-        """Make room for partitions that were added to the topic."""
-        if partitions > len(self.slots):
-            self._keys.clear()
-            self.slots += [Slot(number) for number in range(len(self.slots), partitions)]
-
-    def forget(self) -> Sequence[Sending]:
-        """No partition is known any more; returns the messages that waited at those there were."""
-        slots, self.slots, self._sticky = self.slots, [], 0
-        self._keys.clear()
-        return [each for slot in slots for each in slot.clear()]
-
-    def choose(self, partition: int | None, key: bytes | None) -> Slot:
-        """
-        The caller's partition; else the key's, as the client's own partitioner has it; else the one
-        whose batch is open.
-
-        Raises:
-            SettingsError: the topic has no such partition.
-        """
-        if partition is not None:
-            if not 0 <= partition < len(self.slots):
-                raise SettingsError(
-                    f"{self.topic!r} has partitions 0 to {len(self.slots) - 1}, not {partition}"
-                )
-            return self.slots[partition]
-        if key is not None:
-            return self.slots[self._of_key(key)]
-        slot = self.slots[self._sticky]
-        if slot.queued >= self.batch_bytes:
-            self.move_on(slot)
-            slot = self.slots[self._sticky]
-        return slot
-
-    def _of_key(self, key: bytes) -> int:
-        number = self._keys.get(key)
-        if number is None:
-            if len(self._keys) >= _CACHED_KEYS:
-                self._keys.clear()
-            number = self._keys[key] = (_murmur2(key) & 0x7FFFFFFF) % len(self.slots)
-        return number
-
-    def move_on(self, slot: Slot) -> None:
-        """The batch at *slot* was cut: keyless messages go to the next partition from here on."""
-        if slot.number == self._sticky:
-            self._sticky = (self._sticky + 1) % max(1, len(self.slots))
-
-
-def prepare(
-    topic: str, message: Outgoing, limit: int, now_ms: Callable[[], int], due: float
-) -> Callable[[asyncio.Future[Receipt]], Sending]:
-    """
-    Check a message before anything of it is sent.
-
-    Args:
-        limit: bytes of the largest message that is sent.
-        now_ms: tells the milliseconds since 1970, for a message without a timestamp.
-        due: when to give it up, in seconds of loop time.
-
-    Raises:
-        MessageTooLarge: it is above *limit*; a batch that the broker refuses would make the idempotent
-            producer useless for its partition (aiokafka 0.14).
-        TypeError: key, value or a header is not of the type that the wire takes.
-    """
-    key, value, headers = _raw(message.key), _raw(message.value), list(message.headers)
-    for name, content in headers:
-        if not isinstance(name, str) or _raw(content) is None:
-            raise TypeError(f"headers are pairs of str and bytes, not {type(content).__name__}")
-    size = _estimate(key, value, headers)
-    if size > limit:
-        raise MessageTooLarge(topic, size, limit)
-    timestamp = now_ms() if message.timestamp is None else message.timestamp
-    if type(timestamp) is not int or not 0 <= timestamp < 2**63:
-        raise SettingsError(f"a timestamp is in milliseconds since 1970, not {timestamp!r}")
-    return lambda receipt: Sending(value, key, headers, timestamp, message.partition, size, due, receipt)
-
-
-def _raw(content: object) -> bytes | None:
-    """The bytes themselves: what waits in a queue must not change under the caller's hands."""
-    if content is None or type(content) is bytes:
-        return content
-    if not isinstance(content, _BYTES):
-        raise TypeError(f"keys and values are bytes or None, not {type(content).__name__}")
-    return bytes(content)
+    @property
+    def last(self) -> Batch | None:
+        """The batch after which there is none."""
+        if self.open is not None:
+            return self.open
+        if self.queue:
+            return self.queue[-1]
+        return self.flight.batch if self.flight is not None else None

@@ -1,9 +1,11 @@
 """Sending the batches of one topic, and what a failure means for the producer and for each message."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
+import attrs
 from aiokafka.errors import (
     CorruptRecordException,
     InvalidTimestampError,
@@ -14,181 +16,232 @@ from aiokafka.errors import (
     NotLeaderForPartitionError,
     ProducerClosed,
     RecordListTooLargeError,
-    UnknownError,
     UnknownTopicOrPartitionError,
 )
 
-from partita.backends.kafka.batching import Sending, Slot, Slots, fail_each
+from partita.backends.kafka.batching import Batch, Flight, Slot
 from partita.backends.kafka.calls import begin
+from partita.backends.kafka.partitioning import Slots
 from partita.backends.kafka.producers import Producers, Running
+from partita.backends.kafka.sendings import Budget
 from partita.backends.kafka.settings import Deadlines
 from partita.core.errors import MessageTooLarge, TopicMissing
-from partita.core.ports import Receipt
+from partita.core.figures import Published
 
 _LOOK_AFTER = 3.0  # seconds without an answer before the topic is looked up again
+_SEAL_AFTER = 1.0  # seconds after which a batch that waits takes no more messages
 _SMALLEST_BATCH = 1_024
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
-# A broker refuses a whole batch for one message; codes newer than the client arrive as UnknownError.
-_OF_ONE = (InvalidTimestampError, CorruptRecordException, UnknownError)
+# A broker refuses a whole batch for one message, and stores nothing of it.
+_OF_ONE = (InvalidTimestampError, CorruptRecordException)
+_INVALID_RECORD = 87  # another such error; its number is newer than the client's table
 _NO_PARTITION = (UnknownTopicOrPartitionError, NotLeaderForPartitionError, LeaderNotAvailableError)
+
+
+@attrs.frozen(eq=False)
+class Means:
+    """
+    What the senders of all topics share.
+
+    Args:
+        producers: the producer that runs.
+        deadlines: how long to wait for it.
+        budget: bytes that may be under way.
+        limit_of: asks the broker for the largest batch of a topic, in bytes.
+        watch: has `tick` called from here on, while something is under way.
+        published: what is counted.
+    """
+
+    producers: Producers
+    deadlines: Deadlines
+    budget: Budget
+    limit_of: Callable[[str], Awaitable[int]]
+    watch: Callable[[], None]
+    published: Published
 
 
 class BatchSender:
     """
-    Empties the queues of one topic, a batch at a time for each partition.
+    Sends what waits at the partitions of one topic, a batch at a time for each.
 
     Args:
-        slots: the partitions and their queues.
-        producers: the producer that runs.
-        deadlines: how long to wait for it.
-        limit_of: asks the broker for the largest batch of a topic, in bytes.
+        slots: the partitions and their batches.
+        means: what is shared with other topics.
         on_gone: called when the topic is found to exist no more.
     """
 
-    def __init__(
-        self,
-        slots: Slots,
-        producers: Producers,
-        deadlines: Deadlines,
-        limit_of: Callable[[str], Awaitable[int]],
-        on_gone: Callable[[], None],
-    ) -> None:
+    def __init__(self, slots: Slots, means: Means, on_gone: Callable[[], None]) -> None:
         self._slots = slots
         self._topic = slots.topic
-        self._producers = producers
-        self._deadlines = deadlines
-        self._limit_of = limit_of
+        self._means = means
         self._on_gone = on_gone
+        self._busy: set[Slot] = set()
+        self._time = asyncio.get_running_loop().time
 
-    async def work(self, slot: Slot) -> None:
-        """Send what the queue of a partition holds, until it is empty. Raises nothing."""
-        try:
-            while slot.queue:
-                await self._send_next(slot)
-        finally:
-            slot.sending = False
+    def start(self, slot: Slot) -> None:
+        """
+        Send what waits at a partition where nothing is under way.
 
-    async def _send_next(self, slot: Slot) -> None:
-        try:
-            running = await self._producers.get()
-        except Exception as error:  # noqa: BLE001 - it is the callers', through their futures
-            fail_each(slot.clear(), error)
-            return
-        builder = running.producer.create_batch()
-        now = asyncio.get_running_loop().time()
-        taken, late = slot.cut(builder, self._slots.batch_bytes, now)
+        Its batch is closed in the next turn of the loop: callers that are ready in this one share it.
+        """
+        if not self._busy:
+            self._means.watch()
+        self._busy.add(slot)
+        slot.task = task = begin(self._send_next(slot))
+        task.add_done_callback(partial(self._answered, slot))
+
+    async def _send_next(self, slot: Slot) -> Any:
+        producers = self._means.producers
+        running = producers.ready() or await producers.get()
+        batch = slot.take()
+        if batch is None:
+            return None  # given up while the producer was started
         self._slots.move_on(slot)
-        fail_each(late, KafkaTimeoutError("not sent: its turn did not come within the deadline"))
-        if not taken:
-            return
-        builder.close()
-        failure: BaseException | None
-        try:
-            failure = await self._deliver(running, slot, builder, taken)
-        except Exception as unexpected:  # noqa: BLE001 - it is the callers', through their futures
-            failure = unexpected
-        if failure is not None:
-            await self._failed(running, slot, taken, failure)
+        slot.flight = Flight(batch, running, self._time())
+        batch.builder.close()
+        sent = await running.producer.send_batch(batch.builder, self._topic, partition=slot.number)
+        return await sent
 
-    async def _deliver(
-        self, running: Running, slot: Slot, builder: Any, taken: Sequence[Sending]
-    ) -> BaseException | None:
-        """Send a batch and tell the callers where it is stored; returns why it is not."""
-        task = begin(_acknowledged(running, builder, self._topic, slot.number))
-        failure = await self._wait(running, task, len(taken))
-        if failure is not None:
-            task.add_done_callback(_looked_at)
-            return failure
+    def _answered(self, slot: Slot, task: asyncio.Task[Any]) -> None:
+        error = KafkaConnectionError("given up") if task.cancelled() else task.exception()
+        if slot.task is not task:
+            return  # its callers were told already that the outcome is unknown
+        if error is None and slot.flight is not None:
+            self._stored(slot, slot.flight, task.result())
+        elif error is not None and slot.flight is None:
+            self.fail(slot.clear(), error)  # there is no producer
+        elif error is not None and slot.flight is not None:
+            self._give_up(slot, slot.flight, error)
+            return
+        self._go_on(slot)
+
+    def _go_on(self, slot: Slot) -> None:
+        slot.flight = None
+        if slot.has_more:
+            self.start(slot)
+        else:
+            slot.task = None
+            self._busy.discard(slot)
+
+    def _stored(self, slot: Slot, flight: Flight, metadata: Any) -> None:
         # Without acknowledgements (acks=0) there is nothing to tell but the time.
-        metadata = task.result()
         base = -1 if metadata is None else metadata.offset
         stamp = -1 if metadata is None or metadata.timestamp is None else metadata.timestamp
-        for index, each in enumerate(taken):
-            if not each.receipt.done():
-                offset = base + index if base >= 0 else -1
-                at = each.timestamp if stamp < 0 else stamp
-                each.receipt.set_result(Receipt(self._topic, slot.number, offset, at))
-        now = asyncio.get_running_loop().time()
-        self._slots.stored(slot, taken, now + self._deadlines.delivery)
-        known = running.producer.client.cluster.partitions_for_topic(self._topic)
+        flight.batch.store(self._topic, slot.number, base, stamp)
+        self._means.budget.release(flight.batch.size)
+        sent, messages = self._means.published.to(self._topic, slot.number), len(flight.batch.receipts)
+        sent.count(messages, flight.batch.content)
+        # As if all had come with the first of them.
+        sent.waits.add((self._time() - flight.batch.opened) * messages, messages)
+        known = flight.by.producer.client.cluster.partitions_for_topic(self._topic)
         self._slots.grow(len(known or ()))
-        return None
 
-    async def _wait(self, running: Running, task: asyncio.Task[Any], messages: int) -> BaseException | None:
-        """Wait for an acknowledgement; returns why there is none."""
-        total = self._deadlines.delivery
-        for seconds in (min(_LOOK_AFTER, total), max(0.0, total - _LOOK_AFTER)):
-            await asyncio.wait({task, running.gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return KafkaConnectionError("given up") if task.cancelled() else task.exception()
-            if running.gone.done():
-                return KafkaConnectionError(
-                    f"the producer was given up; whether {messages} messages for {self._topic!r} "
-                    "were stored is unknown"
+    def fail(self, batches: Iterable[Batch], error: BaseException) -> None:
+        """Nothing more is done for these."""
+        for batch in batches:
+            batch.fail(error)
+            self._means.budget.release(batch.size)
+
+    def tick(self, now: float) -> bool:
+        """Look after what takes long; returns whether anything is under way. *now* is loop time."""
+        delivery = self._means.deadlines.delivery
+        for slot in list(self._busy):
+            late = slot.overdue(now - delivery)
+            self.fail(late, KafkaTimeoutError("not sent: its turn did not come within the deadline"))
+            slot.seal_older(now - _SEAL_AFTER)
+            flight = slot.flight
+            if flight is None or flight.failing:
+                continue
+            if now - flight.since >= delivery:
+                text = (
+                    f"no acknowledgement of {len(flight.batch.receipts)} messages for {self._topic!r} within"
                 )
-            if seconds == _LOOK_AFTER and await self._is_missing():
-                return TopicMissing(self._topic)
-        return KafkaTimeoutError(
-            f"no acknowledgement of {messages} messages for {self._topic!r} within {total:g} s; "
-            "whether they were stored is unknown"
-        )
+                unknown = f"{text} {delivery:g} s; whether they were stored is unknown"
+                self._give_up(slot, flight, KafkaTimeoutError(unknown))
+            elif now - flight.since >= _LOOK_AFTER and not flight.looked:
+                flight.looked = True
+                begin(self._look(slot, flight))
+        return bool(self._busy)
+
+    async def _look(self, slot: Slot, flight: Flight) -> None:
+        if await self._is_missing() and slot.flight is flight and not flight.failing:
+            self._give_up(slot, flight, TopicMissing(self._topic))
+
+    def gone(self, running: Running) -> None:
+        """A producer has ended: what it had not acknowledged by now it never will."""
+        for slot in list(self._busy):
+            flight = slot.flight
+            if flight is not None and flight.by is running and not flight.failing:
+                count = len(flight.batch.receipts)
+                text = f"the producer was given up; whether {count} messages for {self._topic!r} were stored"
+                self._give_up(slot, flight, KafkaConnectionError(f"{text} is unknown"))
 
     async def _is_missing(self) -> bool:
         try:
-            running = await self._producers.get()
-            return await running.partitions(self._topic, self._deadlines.request) == 0
+            running = await self._means.producers.get()
+            return await running.partitions(self._topic, self._means.deadlines.request) == 0
         except Exception:  # noqa: BLE001 - no answer is no proof that it is
             return False
 
-    async def _failed(
-        self, running: Running, slot: Slot, taken: Sequence[Sending], failure: BaseException
-    ) -> None:
+    def _give_up(self, slot: Slot, flight: Flight, failure: BaseException) -> None:
+        """Nothing else of the partition is sent until it is clear what becomes of the batch."""
+        flight.failing = True
+        slot.task = begin(self._deal_with(slot, flight, failure))
+
+    async def _deal_with(self, slot: Slot, flight: Flight, failure: BaseException) -> None:
+        try:
+            await self._failed(slot, flight, failure)
+        except Exception as unexpected:  # noqa: BLE001 - it is the callers', through their futures
+            self.fail([flight.batch], unexpected)
+        self._go_on(slot)
+
+    async def _failed(self, slot: Slot, flight: Flight, failure: BaseException) -> None:
         """
         After any failed batch the producer is replaced: the batch has spent a sequence number that the
         broker never saw, and every later one would be refused (aiokafka 0.14).
         """
+        producers, batch = self._means.producers, flight.batch
+        running = flight.by
         if isinstance(failure, ProducerClosed):
-            slot.put_back(taken)  # the producer was retired before it took the batch
-            await running.gone
+            await asyncio.wait({running.gone})  # it was retired before it took the batch
+            self._send_again(slot, batch, 1)
             return
         if isinstance(failure, KafkaTimeoutError | TopicMissing):
             # At once, and waited for: or the old producer might store this batch after the next one.
-            await self._producers.retire(running, 0.0)
+            await asyncio.wait({producers.retire(running, 0.0)})
         else:
-            self._producers.retire(running)
+            producers.retire(running)
         if isinstance(failure, _TOO_LARGE):
-            await self._too_large(slot, taken, failure)
-        elif isinstance(failure, _OF_ONE) and len(taken) > 1:
-            slot.put_back(taken)
-            slot.singly = len(taken)
+            await self._too_large(slot, batch, failure)
+        elif _is_of_one(failure) and len(batch.receipts) > 1:
+            self._send_again(slot, batch, len(batch.receipts))
         else:
-            fail_each(taken, failure)
+            self.fail([batch], failure)
             gone = isinstance(failure, TopicMissing)
             if gone or (isinstance(failure, _NO_PARTITION) and await self._is_missing()):
                 self._on_gone()
 
-    async def _too_large(self, slot: Slot, taken: Sequence[Sending], failure: BaseException) -> None:
+    def _send_again(self, slot: Slot, batch: Batch, parts: int) -> None:
+        again = batch.divide(parts, self._means.producers.make_batch)
+        self._means.budget.held += sum(each.size for each in again) - batch.size
+        slot.put_back(again)
+
+    async def _too_large(self, slot: Slot, batch: Batch, failure: BaseException) -> None:
         """The topic takes less than the client may send: smaller batches, or the one is refused."""
-        if len(taken) > 1:
-            half = sum(each.size for each in taken) // 2
-            self._slots.batch_bytes = max(_SMALLEST_BATCH, half)
-            slot.put_back(taken)
+        if len(batch.receipts) > 1:
+            self._slots.batch_bytes = max(_SMALLEST_BATCH, batch.size // 2)
+            self._send_again(slot, batch, 2)
             return
         try:
-            self._slots.largest = await self._limit_of(self._topic)
+            self._slots.learn(await self._means.limit_of(self._topic))
             # Not for ever: a dead letter that was refused is to pass when somebody has raised the limit.
-            asyncio.get_running_loop().call_later(self._deadlines.limit, self._slots.unlearn)
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._means.deadlines.limit, self._slots.unlearn)
         except Exception:  # noqa: BLE001 - without the limit the client's own error tells enough
-            fail_each(taken, failure)
+            self.fail([batch], failure)
             return
-        fail_each(taken, MessageTooLarge(self._topic, taken[0].size, self._slots.largest))
+        self.fail([batch], MessageTooLarge(self._topic, batch.size, self._slots.largest))
 
 
-async def _acknowledged(running: Running, builder: Any, topic: str, partition: int) -> Any:
-    return await (await running.producer.send_batch(builder, topic, partition=partition))
-
-
-def _looked_at(task: asyncio.Task[Any]) -> None:
-    """The callers were told already that the outcome is unknown."""
-    if not task.cancelled():
-        task.exception()
+def _is_of_one(failure: BaseException) -> bool:
+    return isinstance(failure, _OF_ONE) or getattr(failure, "errno", None) == _INVALID_RECORD

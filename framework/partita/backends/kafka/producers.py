@@ -1,6 +1,8 @@
 """The one producer that runs, and its replacement when it has failed."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 from aiokafka import AIOKafkaProducer
@@ -50,11 +52,21 @@ class Running:
 
 
 class Producers:
-    """Starts a producer on first use, and a new one after `retire`: a failed one is never repaired."""
+    """
+    Starts a producer on first use, and a new one after `retire`: a failed one is never repaired.
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    Args:
+        settings: what it is given.
+        on_gone: called when one has ended.
+    """
+
+    def __init__(
+        self, settings: KafkaSettings, on_gone: Callable[[Running], None] = lambda running: None
+    ) -> None:
         self._settings = settings
+        self._on_gone = on_gone
         self._running: Running | None = None
+        self._latest: client.Client = None
         self._starting: asyncio.Task[Running] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -70,10 +82,8 @@ class Producers:
         """
         if self._closed:
             raise Closed("the publisher is closed")
-        if self._running is not None and not client.is_alive(self._running.producer):
-            self.retire(self._running)
-        if self._running is not None:
-            return self._running
+        if (running := self.ready()) is not None:
+            return running
         if self._starting is None:
             self._starting = begin(self._start())
         starting = self._starting
@@ -81,12 +91,24 @@ class Producers:
         await asyncio.wait({starting})
         return starting.result()
 
+    def ready(self) -> Running | None:
+        """The producer that runs, if there is one."""
+        running = self._running
+        if running is not None and not client.is_alive(running.producer):
+            self.retire(running)
+            return None
+        return running
+
+    def make_batch(self) -> Any:
+        """An empty batch of the client's; it can be sent with any producer. One was started before."""
+        return self._latest.create_batch()
+
     async def _start(self) -> Running:
         try:
-            producer = client.build(AIOKafkaProducer, self._settings.security, **self._settings.producer())
+            producer = client.make(AIOKafkaProducer, **self._settings.producer())
             await client.start(producer, self._settings.start_seconds)
             running = Running(producer, asyncio.get_running_loop().create_future())
-            self._running = running
+            self._running, self._latest = running, producer
         finally:
             self._starting = None
         if self._closed:
@@ -109,6 +131,7 @@ class Producers:
         finally:
             if not running.gone.done():
                 running.gone.set_result(None)
+                self._on_gone(running)
 
     async def close(self, seconds: float) -> None:
         """End the producer, in good order within *seconds*, and wait for those that are still ending."""
