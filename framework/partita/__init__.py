@@ -16,6 +16,7 @@ from partita.core.errors import (
     Unroutable,
 )
 from partita.core.health import Health, Parked, Part
+from partita.core.metrics import Series
 from partita.core.process_flow import FlowLimits
 from partita.core.replays import ReplayOptions, ReplaySummary
 from partita.core.retries import Retry
@@ -60,6 +61,7 @@ __all__ = [
     "RouteError",
     "RouteOptions",
     "Router",
+    "Series",
     "SettingsError",
     "Standing",
     "StateName",

@@ -49,3 +49,13 @@ def test_every_name_says_its_unit_and_no_two_say_the_same() -> None:
         assert family.kind != "histogram" or name.endswith("_seconds")
         assert "\n" not in family.help
     assert len({family.help for family in FAMILIES.values()}) == len(FAMILIES)
+
+
+def test_a_series_knows_its_family() -> None:
+    """So that whoever prints it can say what it is; one that nobody knows is a number all the same."""
+    bucket = Series("partita_handler_seconds_bucket", {"le": "0.1"})
+    plain, other = Series("partita_retries_total", {}), Series("x_y", {})
+
+    assert (bucket.family_name, bucket.family.kind) == ("partita_handler_seconds", "histogram")
+    assert (plain.family_name, plain.family.kind) == ("partita_retries_total", "counter")
+    assert (other.family_name, other.family.kind) == ("x_y", "gauge")

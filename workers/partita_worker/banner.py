@@ -8,7 +8,7 @@ import attrs
 
 from partita import Route, Router, Summary
 
-MEMORY_GROUP = "partita (the default on memory)"
+MEMORY_GROUP = "partita"
 
 
 @attrs.frozen
@@ -39,7 +39,7 @@ def uvloop_is_installed() -> bool:
 def banner(router: Router, facts: StartFacts) -> Iterator[str]:
     """The lines of the start banner."""
     yield f"bus      {facts.address}"
-    yield f"group    {facts.group or MEMORY_GROUP}"
+    yield f"group    {facts.group or f'{MEMORY_GROUP} (the default on memory)'}"
     for index, route in enumerate(router.routes):
         yield f"{'routes' if index == 0 else '':8} {describe_route(route)}"
     starts = sorted({route.settings.start for route in router.routes})
@@ -92,6 +92,11 @@ def topics_of(router: Router, extra: Iterable[str] = ()) -> Sequence[str]:
         if route.settings.to is not None:
             named.add(route.settings.to)
     return sorted(named)
+
+
+def groups_of(router: Router, group: str | None) -> Sequence[str]:
+    """Every group that a router reads in, sorted; *group* is that of routes that name none."""
+    return sorted({each.settings.group or group or MEMORY_GROUP for each in router.routes})
 
 
 def dead_letter_topics(router: Router) -> Sequence[str]:

@@ -14,6 +14,7 @@ from partita_worker.banner import (
     banner,
     closing,
     dead_letter_topics,
+    groups_of,
     topics_of,
     uvloop_is_installed,
 )
@@ -118,7 +119,8 @@ class Worker:
         if self._settings.health is None:
             yield
             return
-        async with serving(bus, self._settings.health) as self._health_url:
+        groups = groups_of(self._router, self._settings.group)
+        async with serving(bus, groups, self._settings.health) as self._health_url:
             yield
 
     async def _stop_when_asked(self, stop: anyio.Event, bus: EventBus, scope: anyio.CancelScope) -> None:

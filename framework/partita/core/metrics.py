@@ -37,6 +37,19 @@ class Series(str):
     name: str
     labels: Mapping[str, str]
 
+    @property
+    def family_name(self) -> str:
+        """The name in `FAMILIES`: that of a histogram is shorter than those of its three numbers."""
+        if self.name not in FAMILIES:
+            shorter = self.name.rpartition("_")[0]
+            return shorter if shorter in FAMILIES else self.name
+        return self.name
+
+    @property
+    def family(self) -> "Family":
+        """Its kind, and what is counted; of a name that is not known a gauge without words."""
+        return FAMILIES.get(self.family_name) or Family("gauge", tuple(self.labels), "")
+
 
 def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

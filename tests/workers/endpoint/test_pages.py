@@ -3,14 +3,17 @@
 import json
 from collections.abc import Sequence
 
+import attrs
 import pytest
 
-from partita import Health, Part, PartitionState, Standing, StateName
+from partita import Backlog, Health, Part, PartitionBacklog, PartitionState, Series, Standing, StateName
 from partita_worker.endpoint.answers import Answer
-from partita_worker.endpoint.figures import Family, Sample
+from partita_worker.endpoint.backlogs import Known
+from partita_worker.endpoint.figures import Family
 from partita_worker.endpoint.pages import Pages
 from partita_worker.endpoint.requests import Request
 from partita_worker.endpoint.snapshot import Snapshot
+from partita_worker.endpoint.tables import counted, stated
 
 OK = Part(healthy=True)
 WAITS = Part(healthy=False, reason="consumer g has joined, and waits", since=3.0)
@@ -24,6 +27,13 @@ STATES = [
     PartitionState("g", "orders", 1, StateName.PARKED, "orders/1@5 in charge", since=60.0),
 ]
 
+METRICS = {
+    Series("partita_handler_seconds_bucket", {"group": "g", "le": "0.1"}): 3,
+    Series("partita_retries_total", {}): 5,
+    Series("partita_handler_seconds_sum", {"group": "g"}): 0.25,
+}
+WAITING = Backlog("g", True, [PartitionBacklog("orders", 0, 5, 10, 5, age=40.0)], members=1)
+
 
 def page(path: str, now: Snapshot, figures: Sequence[Family] = ()) -> Answer:
     """What a path tells of *now*."""
@@ -32,7 +42,7 @@ def page(path: str, now: Snapshot, figures: Sequence[Family] = ()) -> Answer:
 
 def evolved(standing: Standing | None = None, broker: Part = OK) -> Snapshot:
     """A snapshot that is fine but for what is given."""
-    return Snapshot(standing or FINE.standing, Health({"broker": broker, "consumer g": OK}), STATES, 0.25)
+    return Snapshot(standing or FINE.standing, Health({"broker": broker, "consumer g": OK}), 0.25)
 
 
 def test_probes_say_yes_with_200_and_no_with_503() -> None:
@@ -87,8 +97,8 @@ def test_any_other_path_is_not_there(path: str) -> None:
 
 def test_the_figures_tell_health_states_and_what_else_there_is() -> None:
     """One line for each part and each partition."""
-    more = Family("more_total", "counter", "More.", [Sample(5)])
-    told = page("/metrics", evolved(broker=SILENT), [more]).body.splitlines()
+    more = [*stated(STATES), *counted(METRICS)]
+    told = page("/metrics", evolved(broker=SILENT), more).body.splitlines()
 
     assert {
         "partita_live 1",
@@ -100,6 +110,41 @@ def test_the_figures_tell_health_states_and_what_else_there_is() -> None:
         "partita_event_loop_late_seconds 0.25",
         'partita_partition_state_seconds{group="g",topic="orders",partition="1",state="parked"} 60',
         'partita_partition_unread_messages{group="g",topic="orders",partition="0"} 7',
-        "more_total 5",
+        "# TYPE partita_handler_seconds histogram",
+        'partita_handler_seconds_bucket{group="g",le="0.1"} 3',
+        'partita_handler_seconds_sum{group="g"} 0.25',
+        "# TYPE partita_retries_total counter",
+        "partita_retries_total 5",
     } <= set(told)
+    assert len([line for line in told if line.startswith("# TYPE partita_handler_seconds")]) == 1
     assert len([line for line in told if line.startswith("partita_partition_unread_messages{")]) == 1
+
+
+def test_the_backlog_is_told_as_a_whole_by_group_and_by_partition() -> None:
+    """A scaler reads the first numbers, a person the rest; and how old they are."""
+    now = attrs.evolve(FINE, backlogs=Known([WAITING], 3.0, ""))
+    answer = page("/backlog", now)
+    told = json.loads(answer.body)
+    figures = page("/metrics", now).body.splitlines()
+
+    assert answer.status == 200
+    assert (told["behind"], told["lag"], told["age"], told["seconds_ago"]) == (True, 5, 40.0, 3.0)
+    assert told["groups"]["g"]["scale_helps"] == "no (fewer partitions than workers)"
+    assert told["groups"]["g"]["partitions"][0]["lag"] == 5
+    assert {
+        'partita_backlog_messages{group="g",topic="orders",partition="0"} 5',
+        'partita_backlog_seconds{group="g",topic="orders",partition="0"} 40',
+        'partita_backlog_behind{group="g"} 1',
+        'partita_backlog_scale_helps{group="g"} 0',
+        "partita_backlog_age_seconds 3",
+    } <= set(figures)
+
+
+@pytest.mark.parametrize("known", [Known(), Known([WAITING], 61.0, "Outage: away")])
+def test_a_backlog_that_is_not_known_is_no_backlog_of_nothing(known: Known) -> None:
+    """503, with what is in the way, so that no scaler takes silence for idleness."""
+    answer = page("/backlog", attrs.evolve(FINE, backlogs=known))
+    told = json.loads(answer.body)
+
+    assert (answer.status, told["known"]) == (503, False)
+    assert told["trouble"] == known.trouble != ""

@@ -2,21 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 
 from partita import EventBus
+from partita_worker.endpoint.backlogs import BacklogLook
+from partita_worker.endpoint.figures import Family
+from partita_worker.endpoint.names import figure
 from partita_worker.endpoint.pages import Pages
 from partita_worker.endpoint.processes import process_families
 from partita_worker.endpoint.server import Place, Server
 from partita_worker.endpoint.snapshot import Snapshot
+from partita_worker.endpoint.tables import counted, stated
 from partita_worker.endpoint.watch import Watch
 
 
 @asynccontextmanager
-async def serving(bus: EventBus, place: Place) -> AsyncIterator[str]:
+async def serving(bus: EventBus, groups: Collection[str], place: Place) -> AsyncIterator[str]:
     """
-    Answer at *place* inside the block, from before the bus is open until after it was closed.
+    Answer inside the block, from before the bus is open until after it was closed.
+
+    Args:
+        bus: whose health and figures they are.
+        groups: the groups whose backlog is told.
+        place: where to listen.
 
     Yields:
         Where, as a URL without a path.
@@ -24,15 +33,24 @@ async def serving(bus: EventBus, place: Place) -> AsyncIterator[str]:
     Raises:
         SettingRefused: it cannot listen there.
     """
-    watch = Watch(bus, time.monotonic)
+    watch, backlogs = Watch(bus, time.monotonic), BacklogLook(bus, groups, time.monotonic)
 
     def look() -> Snapshot:
-        return Snapshot(bus.standing(), watch.health, watch.states, watch.lag)
+        return Snapshot(bus.standing(), watch.health, watch.lag, backlogs.known)
 
-    async with Server(place, Pages(look, process_families).respond) as server:
-        watching = asyncio.get_running_loop().create_task(watch.run())
+    def figures() -> Iterator[Family]:
+        yield from stated(watch.states)
+        yield from counted(bus.metrics())
+        yield figure("partita_endpoint_refused_total", [(server.refused,)])
+        yield from process_families()
+
+    server = Server(place, Pages(look, figures).respond)
+    async with server:
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(each.run()) for each in (watch, backlogs)]
         try:
             yield server.url
         finally:
-            watching.cancel()
-            await asyncio.wait([watching])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)

@@ -24,10 +24,12 @@ class Sample:
     Args:
         value: a number.
         labels: what it is of.
+        suffix: what stands behind the family's name; a histogram's has "_bucket", "_sum" and "_count".
     """
 
     value: float
     labels: Mapping[str, str] = attrs.field(factory=dict)
+    suffix: str = ""
 
 
 @attrs.frozen
@@ -37,7 +39,7 @@ class Family:
 
     Args:
         name: as Prometheus has it; a counter's ends in "_total".
-        kind: "counter" or "gauge".
+        kind: "counter", "gauge" or "histogram".
         help: one sentence, unit included.
         samples: its values.
 
@@ -64,7 +66,7 @@ def _lines(family: Family) -> Iterator[str]:
     yield f"# HELP {family.name} {_escaped(family.help)}"
     yield f"# TYPE {family.name} {family.kind}"
     for sample in family.samples:
-        yield f"{family.name}{_labels(sample.labels)} {number(sample.value)}"
+        yield f"{family.name}{sample.suffix}{_labels(sample.labels)} {number(sample.value)}"
 
 
 def _labels(labels: Mapping[str, str]) -> str:

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 
-from partita import Part
+import attrs
+
+from partita import Backlog, Part
 from partita_worker.endpoint.addresses import without_addresses
 from partita_worker.endpoint.answers import JSON, Answer, refusal
 from partita_worker.endpoint.figures import KIND, Family, exposition
@@ -28,6 +30,7 @@ class Pages:
             "/readyz": lambda now: probed(now.ready),
             "/startupz": lambda now: probed(now.started),
             "/health": report,
+            "/backlog": backlog,
             "/metrics": self._metrics,
         }
 
@@ -60,6 +63,27 @@ def report(now: Snapshot) -> Answer:
         "parts": {name: _told(part) for name, part in now.health.parts.items()},
     }
     return Answer(200 if now.healthy else 503, json.dumps(told, indent=2) + "\n", JSON)
+
+
+def backlog(now: Snapshot) -> Answer:
+    """What waits for the worker's groups: all of it together, each group, and each partition."""
+    known = now.backlogs
+    told = {
+        "known": known.fresh,
+        "seconds_ago": known.age,
+        "trouble": known.trouble,
+        "behind": any(each.behind for each in known.backlogs),
+        "lag": sum(each.lag for each in known.backlogs),
+        "age": max((each.age for each in known.backlogs), default=0.0),
+        "groups": {each.group: _waits(each) for each in known.backlogs},
+    }
+    return Answer(200 if known.fresh else 503, json.dumps(told, indent=2) + "\n", JSON)
+
+
+def _waits(group: Backlog) -> Mapping[str, object]:
+    names = ("behind", "lag", "age", "members", "rate_in", "rate_out", "time_to_drain", "scale_helps")
+    told = {name: getattr(group, name) for name in names}
+    return {**told, "partitions": [attrs.asdict(each) for each in group.partitions]}
 
 
 def _told(part: Part) -> Mapping[str, object]:

@@ -1,10 +1,9 @@
 """What a worker knows of itself at one moment: what every page is made from."""
 
-from collections.abc import Sequence
-
 import attrs
 
-from partita import Health, Part, PartitionState, Standing
+from partita import Health, Part, Standing
+from partita_worker.endpoint.backlogs import Known
 
 
 @attrs.frozen
@@ -15,14 +14,14 @@ class Snapshot:
     Args:
         standing: whether it is alive, ready and started, from inside.
         health: its parts, the broker among them.
-        states: what each partition that it owns is doing.
         lag: seconds by which its event loop was late at the last look.
+        backlogs: what waits for its groups.
     """
 
     standing: Standing
     health: Health
-    states: Sequence[PartitionState] = ()
     lag: float = 0.0
+    backlogs: Known = attrs.field(factory=Known)
 
     @property
     def live(self) -> Part:
