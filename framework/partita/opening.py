@@ -1,5 +1,6 @@
 """From an address to a bus: which backend a scheme names, loaded when it is asked for."""
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Protocol, cast
@@ -9,6 +10,7 @@ from partita.bus import EventBus
 from partita.core.errors import SettingsError
 from partita.core.ports import Backend
 from partita.core.process_flow import DEFAULT_LIMITS, FlowLimits
+from partita.core.secrets import from_environment
 from partita.core.settings import nearest
 
 # A table, not a name made from the scheme: an address must never choose what is imported.
@@ -41,6 +43,7 @@ def open_bus(url: str = "memory://", *, limits: FlowLimits = DEFAULT_LIMITS) -> 
         SettingsError: the scheme or an option is unknown, or a value cannot be used.
     """
     address, options = split_address(url)
+    options = from_environment(address.partition("://")[0], options, os.environ)
     module = cast("BackendModule", import_module(SCHEMES[address.partition("://")[0]]))  # by the table
     return EventBus(module.open_backend(address, options), limits)
 

@@ -77,11 +77,12 @@ class Ports:
 
 def _places(nodes: int) -> Sequence[Ports]:
     """Ports for so many brokers, no two of them the same: chance alone gives some port twice."""
-    free = iter(_different_ports(4 * nodes))
+    free = iter(different_ports(4 * nodes))
     return [Ports(node, next(free), next(free), next(free), next(free)) for node in range(1, nodes + 1)]
 
 
-def _different_ports(count: int) -> Collection[int]:
+def different_ports(count: int) -> Collection[int]:
+    """So many free ports, no two of them the same."""
     found: set[int] = set()
     while len(found) < count:
         found.add(free_port())
@@ -229,7 +230,7 @@ class NatsCluster:
     """
 
     def __init__(self, folder: Path) -> None:
-        cluster, ports = f"c{uuid.uuid4().hex[:8]}", list(_different_ports(6))
+        cluster, ports = f"c{uuid.uuid4().hex[:8]}", list(different_ports(6))
         self.servers: Mapping[str, Server] = {
             f"n{at + 1}": Server(NatsNode(f"n{at + 1}", cluster, port, ports[:3]), folder, ports[at + 3])
             for at, port in enumerate(ports[:3])

@@ -2,9 +2,9 @@
 Which tests stand for which fault, by the numbers of the project's fault matrix.
 
 Faults are numbered by what is hit: 1-16 brokers, 17-26 the network, 27-41 membership of a group, 42-56 the
-worker process, 57-75 handlers and messages, 76-85 topics and data, 100-113 NATS. A row may have several
-tests: of the decision, of the engine in virtual time, and on a real broker. Those that take minutes are
-commands: `python -m tests.chaos.NAME`.
+worker process, 57-75 handlers and messages, 76-85 topics and data, 91-98 security, 100-113 NATS. A row may
+have several tests: of the decision, of the engine in virtual time, and on a real broker. Those that take
+minutes are commands: `python -m tests.chaos.NAME`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,8 @@ _CODES = "tests/faults/test_new_codes.py::test_"
 _DATA = "tests/faults/test_data.py::test_"
 _SIGNALS = "tests/workers/test_signals.py::test_"
 _UNIVERSAL = "tests/contract/test_universal.py::test_"
+_SECURITY = "tests/security/test_"
+_NAMED = ".py::test_what_is_wrong_is_named_at_the_start"
 _PAYLOADS = "tests/contract/test_payloads.py::test_"
 _FROZEN = f"{_PROCESSES}a_worker_that_was_frozen_moves_no_offset_back"
 _ASKS = f"{_HANDLERS}a_handler_that_asks_for_the_end_gets_it_in_good_order"
@@ -42,6 +44,7 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     20: ("a storm of resets", ["tests/chaos/network.py"]),
     21: ("a trickle in small pieces", ["tests/chaos/network.py"]),
     22: ("connections that are dead and do not say so", ["tests/chaos/network.py"]),
+    26: ("a broker advertises a port where nothing answers", [f"{_SECURITY}preflight{_NAMED}"]),
     27: ("a worker joins under load", [
         f"{_MEMBERSHIP}joins_and_leaves_under_load_repeat_nothing",
         "tests/backends/kafka/test_assignors.py"
@@ -166,5 +169,7 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         f"{_HOLES}aborted_messages_reach_no_handler_and_commits_reach_the_end_past_the_last_marker",
     ]),
     83: ("times that are none", [f"{_DATA}times_before_1970_and_after_our_days_are_a_message_s_own"]),
+    92: ("certificates that cannot be trusted, or are missing", [f"{_SECURITY}preflight{_NAMED}"]),
+    93: ("a wrong password or mechanism", [f"{_SECURITY}preflight{_NAMED}"]),
     102: ("leaders step down and die", ["tests/chaos/nats_leaders.py"]),
 }  # fmt: skip

@@ -60,7 +60,7 @@ class KafkaAdmin:
             if self._closed:
                 raise Closed("the bus is closed")
             if self._client is None:
-                made = client.make(AIOKafkaAdminClient, **self._settings.admin())
+                made = client.build(AIOKafkaAdminClient, self._settings.security, **self._settings.admin())
                 await client.start(made, self._settings.start_seconds)
                 self._client = made
             return self._client

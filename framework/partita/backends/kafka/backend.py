@@ -16,6 +16,7 @@ from aiokafka.errors import (
 
 from partita.backends.kafka.admin import KafkaAdmin
 from partita.backends.kafka.extents import KafkaExtents
+from partita.backends.kafka.preflight import Preflight
 from partita.backends.kafka.probing import probe
 from partita.backends.kafka.publisher import KafkaPublisher
 from partita.backends.kafka.records import KafkaReader
@@ -60,7 +61,16 @@ class KafkaBackend:
         return self.settings.rebalance_seconds
 
     async def open(self) -> None:
-        """Connect the admin client. Raises KafkaConnectionError when no broker can be reached."""
+        """
+        Look at the brokers, then connect the admin client.
+
+        Raises:
+            SettingsError: a broker answers and cannot be used with these settings; the text says which.
+            KafkaConnectionError: no broker can be reached.
+        """
+        seconds = float(self.settings.admin()["request_timeout_ms"]) / 1000
+        look = Preflight(self.settings.security, min(seconds, self.settings.deadlines.start))
+        await look.look(self.settings.servers)
         await self._admin.open()
 
     async def close(self) -> None:

@@ -26,6 +26,10 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from partita.backends.kafka.calls import begin, ended, leave
+from partita.backends.kafka.connector import Connector
+from partita.backends.kafka.refusal import is_refusal
+from partita.backends.kafka.security import Security
+from partita.core.health import describe
 from partita.core.ports import Commit
 from partita.core.ports import TopicPartition as PortPartition
 
@@ -38,6 +42,13 @@ _CANCEL_ROUNDS, _CANCEL_WAIT = 4, 0.25
 def make(kind: Callable[..., Any], *arguments: Any, **options: Any) -> Client:
     """An object of the client's."""
     return kind(*arguments, **options)
+
+
+def build(kind: Callable[..., Any], security: Security, **options: Any) -> Client:
+    """One of the client's consumers, producers or admin clients, whose connections a connector makes."""
+    built = make(kind, **options)
+    Connector(_network(built), security)
+    return built
 
 
 async def start(client: Client, seconds: float) -> None:
@@ -137,6 +148,7 @@ async def choose_broker(admin: Client) -> None:
 
     Raises:
         NodeNotReadyError: none can be connected.
+        Exception: the last one refused who we are, or is not who it should be.
     """
     network = _network(admin)
     nodes = [broker.nodeId for broker in network.cluster.brokers()]
@@ -146,7 +158,10 @@ async def choose_broker(admin: Client) -> None:
         if await network.ready(node):
             network.get_random_node = partial(int, node)
             return
-    raise NodeNotReadyError("no broker can be connected")
+    error = network.connector.error
+    if error is not None and is_refusal(error):
+        raise error
+    raise NodeNotReadyError(f"no broker can be connected: {describe(error) if error else 'none is known'}")
 
 
 async def send(admin: Client, node: int, request: object) -> Any:

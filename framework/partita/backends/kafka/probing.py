@@ -9,6 +9,7 @@ import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection, ScramAuthenticator
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
@@ -18,7 +19,29 @@ from aiokafka.producer.sender import Sender
 from partita.core.errors import SettingsError
 
 PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
-    (AIOKafkaClient, ("_conns", "_sync_task", "_md_update_fut", "set_topics", "get_random_node", "ready")),
+    (
+        AIOKafkaClient,
+        (
+            "_conns",
+            "_sync_task",
+            "_md_update_fut",
+            "set_topics",
+            "get_random_node",
+            "ready",
+            "_get_conn",
+            "bootstrap",
+            "_md_synchronizer",
+            "_on_connection_closed",
+            "_client_id",
+            "_request_timeout_ms",
+            "_connections_max_idle_ms",
+        ),
+    ),
+    (
+        AIOKafkaConnection,
+        ("connect", "authenticator_oauth", "authenticator_scram", "close", "_writer", "_loop"),
+    ),
+    (ScramAuthenticator, ("create_salted_password",)),
     (AIOKafkaConsumer, ("_client", "_subscription", "_coordinator", "_fetcher", "_closed")),
     (AIOKafkaProducer, ("client", "_sender", "_closed")),
     (AIOKafkaAdminClient, ("_client", "_closed")),

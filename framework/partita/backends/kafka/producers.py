@@ -105,7 +105,7 @@ class Producers:
 
     async def _start(self) -> Running:
         try:
-            producer = client.make(AIOKafkaProducer, **self._settings.producer())
+            producer = client.build(AIOKafkaProducer, self._settings.security, **self._settings.producer())
             await client.start(producer, self._settings.start_seconds)
             running = Running(producer, asyncio.get_running_loop().create_future())
             self._running, self._latest = running, producer

@@ -1,7 +1,6 @@
 """The options of the address, and what each of aiokafka's clients is given."""
 
 import inspect
-import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,8 +10,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, codec
 from aiokafka.admin import AIOKafkaAdminClient
 
 from partita.backends.kafka.assignors import ASSIGNORS
+from partita.backends.kafka.security import OWN_OPTIONS, SECRETS, Security, security_of
 from partita.core.errors import SettingsError
 from partita.core.ports import Membership
+from partita.core.secrets import Secret
 from partita.core.settings import nearest
 
 _PARAMETERS: Mapping[type, Mapping[str, inspect.Parameter]] = {
@@ -114,12 +115,17 @@ class KafkaSettings:
         deadlines: how long each kind of wait may take.
         buffer_bytes: messages that are not acknowledged yet, in bytes; above it `publish` waits and `send`
             refuses.
+        security: what connections are made with.
     """
 
     servers: tuple[str, ...]
     options: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     deadlines: Deadlines = Deadlines()
     buffer_bytes: int = 32 * 2**20
+    security: Security = attrs.field(
+        repr=False,
+        default=attrs.Factory(lambda made: security_of(made.options, made.servers), takes_self=True),
+    )
 
     @property
     def address(self) -> str:
@@ -166,9 +172,8 @@ class KafkaSettings:
         given = {name: value for name, value in self.options.items() if name in known}
         if self.options.get("acks", "all") != "all":
             defaults = {**defaults, "enable_idempotence": False}
-        if str(given.get("security_protocol")).endswith("SSL"):
-            given["ssl_context"] = ssl.create_default_context()
-        given = {**defaults, **given, "bootstrap_servers": list(self.servers)}
+        given = {**defaults, **given, **self.security.client_options()}
+        given["bootstrap_servers"] = list(self.servers)
         return {name: value for name, value in given.items() if name in known}
 
 
@@ -214,10 +219,15 @@ def _server(host: str) -> str:
 def _option(name: str, text: str) -> object:
     if reason := REFUSED.get(name):
         raise SettingsError(f"the option {name!r} cannot be set in an address: {reason}")
+    if name in SECRETS:
+        return Secret(text)
+    if name in OWN_OPTIONS:
+        return _chosen(name, _TRUTH, text.lower()) if name == "allow_insecure" else text
     for parameters in _PARAMETERS.values():
         if name in parameters:
             return _converted(name, parameters[name].default, text)
     known = {each for parameters in _PARAMETERS.values() for each in parameters} - REFUSED.keys()
+    known |= set(OWN_OPTIONS)
     raise SettingsError(f"Kafka's client has no option {name!r}; {nearest(name, known)}")
 
 
@@ -262,9 +272,4 @@ def _impossible(settings: KafkaSettings) -> str | None:
         return "request_timeout_ms must be above fetch_max_wait_ms, which a fetch may take"
     if given.get("acks", "all") != "all" and given.get("enable_idempotence"):
         return "enable_idempotence=true needs acks=all"
-    plain = str(given.get("security_protocol")).startswith("SASL_") and (
-        given.get("sasl_mechanism", "PLAIN") == "PLAIN"
-    )
-    if plain and not (given.get("sasl_plain_username") and given.get("sasl_plain_password")):
-        return "SASL PLAIN needs the options sasl_plain_username and sasl_plain_password"
     return None

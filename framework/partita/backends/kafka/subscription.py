@@ -71,7 +71,9 @@ class KafkaSubscription:
         if self._closed.is_set():
             raise Closed("this subscription is closed; take a new one")
         probe()
-        consumer = client.make(AIOKafkaConsumer, **self._settings.consumer(self.membership))
+        consumer = client.build(
+            AIOKafkaConsumer, self._settings.security, **self._settings.consumer(self.membership)
+        )
         await client.start(consumer, self._settings.start_seconds)
         try:
             await self._check_topics(consumer)
