@@ -3,6 +3,8 @@
 from partita.batch import Batch
 from partita.bus import EventBus
 from partita.core.backlog import Backlog, BacklogLimits, PartitionBacklog
+from partita.core.client_options import ClientOption
+from partita.core.client_settings import KafkaSettings, NatsSettings
 from partita.core.errors import (
     Closed,
     DecodeError,
@@ -34,6 +36,7 @@ __all__ = [
     "Backlog",
     "BacklogLimits",
     "Batch",
+    "ClientOption",
     "Closed",
     "Context",
     "DeadLetter",
@@ -43,8 +46,10 @@ __all__ = [
     "EventBus",
     "FlowLimits",
     "Health",
+    "KafkaSettings",
     "Message",
     "MessageTooLarge",
+    "NatsSettings",
     "Outgoing",
     "Parked",
     "Part",

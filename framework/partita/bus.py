@@ -7,12 +7,12 @@ It wires and owns; messages go from the client to the handler without passing th
 from collections.abc import Callable, Sequence
 from re import Pattern
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
 import anyio
 
 from partita.administration import Administration
-from partita.core.ports import Backend, RecordReader
+from partita.core.ports import Backend, ClientOption, RecordReader
 from partita.core.process_flow import DEFAULT_LIMITS, FlowLimits
 from partita.core.routes import Source
 from partita.core.settings import RouteOptions
@@ -48,6 +48,23 @@ class EventBus(Publishing, Administration, Observing):
     def address(self) -> str:
         """The broker's address without any secret."""
         return self._backend.address
+
+    @property
+    def options(self) -> Sequence[ClientOption]:
+        """The client's options as they are used, and where each comes from; secrets are masked."""
+        return self._backend.options
+
+    @property
+    def client(self) -> Any:
+        """
+        The client's own objects as they are now: on Kafka with `producer`, `consumers` and `admin`, on NATS
+        the client of publishing and topics, on memory the broker.
+
+        They are the bus's: use them for what the bus does not offer; start, stop and close none of them, do
+        not cancel their calls, and do not poll, seek, pause or commit. One that failed is replaced, so do not
+        keep them.
+        """
+        return self._backend.client
 
     @property
     def reader(self) -> RecordReader:

@@ -7,6 +7,7 @@ from typing import Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from partita.bus import EventBus
+from partita.core.client_settings import GivenSettings, KafkaSettings, NatsSettings
 from partita.core.errors import SettingsError
 from partita.core.ports import Backend
 from partita.core.process_flow import DEFAULT_LIMITS, FlowLimits
@@ -25,12 +26,17 @@ SCHEMES: Mapping[str, str] = {
 class BackendModule(Protocol):
     """What each backend package exports."""
 
-    def open_backend(self, address: str, options: Mapping[str, str]) -> Backend:
+    def open_backend(self, address: str, options: Mapping[str, str], *more: GivenSettings) -> Backend:
         """A backend for an address without its query, not connected yet."""
         ...
 
 
-def open_bus(url: str = "memory://", *, limits: FlowLimits = DEFAULT_LIMITS) -> EventBus:
+def open_bus(
+    url: str = "memory://",
+    *,
+    limits: FlowLimits = DEFAULT_LIMITS,
+    settings: GivenSettings | None = None,
+) -> EventBus:
     """
     A bus on the broker at *url*, connected when it is entered with `async with`.
 
@@ -38,14 +44,28 @@ def open_bus(url: str = "memory://", *, limits: FlowLimits = DEFAULT_LIMITS) -> 
         url: `memory://`, `kafka://HOST:PORT[,HOST:PORT]` or `nats://HOST:PORT`; options of the client
             follow in the query under the client's own names.
         limits: how much of what the bus reads may be in hand at once in this process.
+        settings: options of the client in Python, `KafkaSettings` or `NatsSettings`; those of the address
+            win, and so do secrets in the environment.
 
     Raises:
-        SettingsError: the scheme or an option is unknown, or a value cannot be used.
+        SettingsError: the scheme or an option is unknown, or a value cannot be used; what is wrong with
+            options is told together.
     """
     address, options = split_address(url)
-    options = from_environment(address.partition("://")[0], options, os.environ)
-    module = cast("BackendModule", import_module(SCHEMES[address.partition("://")[0]]))  # by the table
-    return EventBus(module.open_backend(address, options), limits)
+    scheme = address.partition("://")[0]
+    more = () if settings is None else (_for_scheme(settings, scheme),)
+    options = from_environment(scheme, options, os.environ, *(each.said for each in more))
+    module = cast("BackendModule", import_module(SCHEMES[scheme]))  # by the table
+    return EventBus(module.open_backend(address, options, *more), limits)
+
+
+def _for_scheme(settings: GivenSettings, scheme: str) -> GivenSettings:
+    """Settings, if they are for the client that the scheme stands for. Raises SettingsError."""
+    wanted = {"kafka": KafkaSettings, "nats": NatsSettings, "tls": NatsSettings}.get(scheme)
+    if wanted is None or not isinstance(settings, wanted):
+        takes = f"take {wanted.__name__}" if wanted else "have options in their query only"
+        raise SettingsError(f"settings={type(settings).__name__}(...): addresses with {scheme}:// {takes}")
+    return settings
 
 
 def split_address(url: str) -> tuple[str, Mapping[str, str]]:

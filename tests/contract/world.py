@@ -28,6 +28,10 @@ class World:
     url: str
     restart: Callable[[], Awaitable[None]] | None = None
 
+    def bus(self) -> EventBus:
+        """A bus that is not open."""
+        return open_bus(self.url)
+
     @asynccontextmanager
     async def topic(self, partitions: int = 4) -> AsyncIterator[tuple[EventBus, str]]:
         """An open bus and a new topic of its own, deleted at the end."""

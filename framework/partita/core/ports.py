@@ -1,21 +1,23 @@
 """
 The seams: what a backend fills in and what the actors rely on, the same on every broker.
 
-A backend hands a partition `(records, end_offset, size_bytes)`: an iterable that may be lazy, never a
-list that the partition must own. Records are the client's own objects; a `RecordReader` reads them.
+A partition is handed `(records, end_offset, size_bytes)`: an iterable that may be lazy, never a list that
+it must own. Records are the client's own objects; a `RecordReader` reads them.
 """
 
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from re import Pattern
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import attrs
 
 # Where the seams are looked for, though they do not fit in here.
-from partita.core.figures import Published
+from partita.core.client_options import ClientOption as ClientOption
 from partita.core.outgoing import MessageOptions as MessageOptions
 from partita.core.outgoing import Outgoing as Outgoing
 from partita.core.outgoing import Receipt as Receipt
+from partita.core.publisher import Publisher as Publisher
+from partita.core.publisher import QuickPublisher as QuickPublisher
 from partita.core.records import Headers as Headers
 from partita.core.records import RecordReader as RecordReader
 
@@ -197,51 +199,6 @@ class Subscription(Protocol):
         ...
 
 
-class Publisher(Protocol):
-    """Sends messages; each acknowledgement is the broker's own."""
-
-    @property
-    def published(self) -> Published:
-        """What it counts: acknowledged messages, their bytes, and how long they took."""
-        ...
-
-    async def publish(self, topic: str, message: Outgoing) -> Receipt:
-        """
-        Send and wait for the acknowledgement. A cancelled wait does not take the message back.
-
-        Raises:
-            TopicMissing: the topic does not exist.
-            MessageTooLarge: refused before sending.
-            Exception: the client's own error, untouched.
-        """
-        ...
-
-    def send(self, topic: str, message: Outgoing) -> Awaitable[Receipt]:
-        """Send without waiting; sends of one caller keep their order per partition."""
-        ...
-
-    async def flush(self) -> None:
-        """Wait until everything sent so far is acknowledged or failed. Raises nothing of theirs."""
-        ...
-
-
-@runtime_checkable
-class QuickPublisher(Protocol):
-    """A publisher that needs no object for each message."""
-
-    def post(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None = None,
-        headers: Headers = (),
-        partition: int | None = None,
-        timestamp: int | None = None,
-    ) -> Awaitable[Receipt]:
-        """What `Publisher.publish` does; it raises now, or when the result is awaited."""
-        ...
-
-
 class Backend(Protocol):
     """Our code for one broker."""
 
@@ -263,6 +220,16 @@ class Backend(Protocol):
     @property
     def publisher(self) -> Publisher:
         """Sends messages."""
+        ...
+
+    @property
+    def options(self) -> Sequence[ClientOption]:
+        """The client's options as they are used, and where each comes from; secrets are masked."""
+        ...
+
+    @property
+    def client(self) -> object:
+        """The client's own objects, for what only they can do."""
         ...
 
     @property

@@ -3,6 +3,7 @@
 import hmac
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NoReturn
 from urllib.parse import parse_qsl
 
@@ -102,24 +103,29 @@ def without(text: str, *secrets: str) -> str:
 
 
 def from_environment(
-    scheme: str, options: Mapping[str, str], environ: Mapping[str, str]
+    scheme: str,
+    options: Mapping[str, str],
+    environ: Mapping[str, str],
+    said: Mapping[str, object] = MappingProxyType({}),
 ) -> Mapping[str, str]:
     """
     The options of an address, with those secrets that it lacks from the environment.
 
     `PARTITA_KAFKA_SASL_PLAIN_PASSWORD` is the option `sasl_plain_password` of a `kafka://` address, and
     `PARTITA_KAFKA_SASL_PLAIN_PASSWORD_FILE` the option `sasl_plain_password_file`, which names a file.
-    What stands in the address wins. An empty variable counts as none, and so does one that the address has
-    no use for: the password of a broker that another address is for.
+    What stands in the address wins; over what the program has *said* the variable does. An empty variable
+    counts as none, and so does one that the address has no use for: the password of a broker that another
+    address is for.
 
     Raises:
         SettingsError: both variables of a secret are given.
     """
     prefix = "PARTITA_NATS_" if scheme == "tls" else f"PARTITA_{scheme.upper()}_"
     found = dict(options)
+    protocol = str(options.get("security_protocol") or said.get("security_protocol", ""))
     for name in FROM_ENVIRONMENT.get(scheme, ()):
         file = f"{name}_file"
-        if name in options or file in options or not _is_used(name, options.get("security_protocol", "")):
+        if name in options or file in options or not _is_used(name, protocol):
             continue
         variable = prefix + name.upper()
         value, path = environ.get(variable), environ.get(f"{variable}_FILE")

@@ -71,7 +71,7 @@ def test_fewer_acknowledgements_turn_idempotence_off() -> None:
         ({"bootstrap_servers": "a:1"}, "hosts of the address"),
         ({"session_timeout_ms": "soon"}, "whole number"),
         ({"session_timeout_ms": "-1"}, "whole number"),
-        ({"check_crcs": "perhaps"}, "is one of"),
+        ({"check_crcs": "perhaps"}, "true or false"),
         ({"acks": "2"}, "is one of"),
         ({"compression_type": "zip"}, "is one of"),
         ({"partition_assignment_strategy": "cooperative"}, "is one of sticky, range, roundrobin"),

@@ -1,9 +1,14 @@
 """The address and its options: what is taken, converted, refused, and never shown."""
 
+import ssl
+from pathlib import Path
+
 import pytest
 
+from partita import NatsSettings, open_bus
 from partita.backends.nats import open_backend
-from partita.backends.nats.settings import known_options, nats_settings
+from partita.backends.nats.options import RULES
+from partita.backends.nats.settings import nats_settings
 from partita.core.errors import SettingsError
 
 
@@ -85,6 +90,66 @@ def test_an_address_without_a_server_is_refused(address: str) -> None:
         nats_settings(address, {})
 
 
+async def on_event(*told: object) -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ping_intervall": 3}, "settings: .*'ping_interval'"),
+        ({"ping_interval": "3"}, "seconds above 0, not '3'"),
+        ({"closed_cb": len}, "'async def' function"),
+        ({"tls": "x"}, "an ssl.SSLContext"),
+        ({"skip_subject_validation": True}, "inject"),
+        ({"password": ["planted"]}, "not a list"),
+        ({"pin_timeout": 1}, "2 seconds or more"),
+        ({"max_reconnect_attempts": -2}, "from -1"),
+        ({"user_credentials": "nowhere.creds"}, "nkeys"),
+        ({"no_echo": 1, "domain": "a.b"}, "2 settings cannot be used"),
+    ],
+)
+def test_an_option_in_python_is_checked_as_well(options: dict[str, object], words: str) -> None:
+    """In the client's own types, all problems at once."""
+    with pytest.raises(SettingsError, match=words) as refused:
+        open_bus("nats://h", settings=NatsSettings(options=options))
+
+    assert "planted" not in str(refused.value)
+
+
+def test_options_in_python_reach_the_client_and_the_address_wins() -> None:
+    """Objects as well, which text cannot hold."""
+
+    def token() -> str:
+        return "planted"
+
+    context = ssl.create_default_context()
+    given = NatsSettings(options={"tls": context, "ping_interval": 7, "token": token, "closed_cb": on_event})
+
+    settings = nats_settings("nats://h", {"ping_interval": "3"}, given)
+
+    assert (settings.options["tls"], settings.options["token"]) == (context, token)
+    assert (settings.options["ping_interval"], settings.encrypted) == (3, True)
+    told = {each.name: (each.value, each.origin) for each in settings.told()}
+    assert told["token"] == ("***", "settings")
+    assert told["ping_interval"] == (3, "address")
+    assert told["pin_timeout"] == (10.0, "partita")
+
+
+def test_a_secret_is_read_from_its_file_for_each_connection(tmp_path: Path) -> None:
+    """So that it may be changed without a restart; a missing file is told at once."""
+    file = tmp_path / "password"
+    file.write_text("first\n")
+
+    settings = nats_settings("nats://h", {"password_file": str(file)})
+    first = settings.options["password"]()
+    file.write_text("second")
+
+    assert (first, settings.options["password"]()) == ("first", "second")
+    with pytest.raises(SettingsError, match="names no file"):
+        nats_settings("nats://h", {"token_file": str(tmp_path / "none")})
+
+
 def test_every_parameter_of_the_client_is_known_or_refused() -> None:
     """A new release of the client brings its new options by itself."""
-    assert {"pin_timeout", "user_credentials", "inbox_prefix", "tls_handshake_first"} <= set(known_options())
+    assert {"pin_timeout", "user_credentials", "inbox_prefix", "tls_handshake_first"} <= RULES.known

@@ -19,7 +19,7 @@ from aiokafka.errors import (
 
 from partita.backends.kafka import client
 from partita.backends.kafka.calls import begin, ended, leave
-from partita.backends.kafka.settings import KafkaSettings
+from partita.backends.kafka.settings import KafkaSetup
 from partita.core.errors import Closed, TopicMissing
 
 _PING_WAIT = 5.0  # seconds that one ping waits; the request itself goes on
@@ -44,12 +44,17 @@ class KafkaAdmin:
         settings: servers, options and deadlines.
     """
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSetup) -> None:
         self._settings = settings
         self._client: client.Client | None = None
         self._starting = asyncio.Lock()
         self._pinging: asyncio.Task[Any] | None = None
         self._closed = False
+
+    @property
+    def running_client(self) -> client.Client | None:
+        """The client's own object, if there is one now."""
+        return self._client
 
     async def open(self) -> None:
         """Connect. Raises KafkaConnectionError when no broker can be reached."""

@@ -1,7 +1,8 @@
 """The Kafka backend: publisher, admin and memberships of one address."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -20,11 +21,25 @@ from partita.backends.kafka.preflight import Preflight
 from partita.backends.kafka.probing import probe
 from partita.backends.kafka.publisher import KafkaPublisher
 from partita.backends.kafka.records import KafkaReader
-from partita.backends.kafka.settings import KafkaSettings
+from partita.backends.kafka.settings import KafkaSetup
 from partita.backends.kafka.subscription import KafkaSubscription
 from partita.backends.kafka.views import GroupViews
 from partita.core.extents import BacklogQuestion, GroupExtents
-from partita.core.ports import Membership
+from partita.core.ports import ClientOption, Membership
+
+
+class KafkaClients(NamedTuple):
+    """
+    aiokafka's own clients.
+
+    producer: the `AIOKafkaProducer`; None before the first message was published and while there is none.
+    consumers: one `AIOKafkaConsumer` for each group member that has joined.
+    admin: the `AIOKafkaAdminClient`; None before the bus is open and while there is none.
+    """
+
+    producer: Any
+    consumers: Sequence[Any]
+    admin: Any
 
 
 class KafkaBackend:
@@ -44,7 +59,7 @@ class KafkaBackend:
     system = "kafka"
     reader = KafkaReader()
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSetup) -> None:
         probe()
         self.settings = settings
         self.address = settings.address
@@ -54,6 +69,18 @@ class KafkaBackend:
         self._extents = KafkaExtents(self._admin, isolation)
         self._views = GroupViews(self._admin)
         self._subscriptions: set[KafkaSubscription] = set()
+
+    @property
+    def options(self) -> Sequence[ClientOption]:
+        """Those of each of aiokafka's three clients."""
+        return list(self.settings.told())
+
+    @property
+    def client(self) -> KafkaClients:
+        """aiokafka's own clients, as they are now."""
+        running = (each.running_client for each in self._subscriptions)
+        consumers = [each for each in running if each is not None]
+        return KafkaClients(self.publisher.running_client, consumers, self._admin.running_client)
 
     @property
     def rebalance_timeout(self) -> float:

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from partita.backends.kafka import client
 from partita.backends.kafka.calls import begin, ended, leave
-from partita.backends.kafka.settings import KafkaSettings
+from partita.backends.kafka.settings import KafkaSetup
 from partita.core.errors import Closed
 
 _METADATA_TRIES, _METADATA_PAUSE = 3, 0.2
@@ -61,7 +61,7 @@ class Producers:
     """
 
     def __init__(
-        self, settings: KafkaSettings, on_gone: Callable[[Running], None] = lambda running: None
+        self, settings: KafkaSetup, on_gone: Callable[[Running], None] = lambda running: None
     ) -> None:
         self._settings = settings
         self._on_gone = on_gone
@@ -70,6 +70,11 @@ class Producers:
         self._starting: asyncio.Task[Running] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
+
+    @property
+    def running_client(self) -> client.Client | None:
+        """The client's own object, if there is one now."""
+        return None if self._running is None else self._running.producer
 
     async def get(self) -> Running:
         """

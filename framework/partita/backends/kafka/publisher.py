@@ -17,7 +17,7 @@ from partita.backends.kafka.delivery import Means
 from partita.backends.kafka.partitioning import Slots, own_partitioner
 from partita.backends.kafka.producers import Producers, Running
 from partita.backends.kafka.sendings import FRAME, UNKNOWN, Budget, Sending, prepare
-from partita.backends.kafka.settings import KafkaSettings
+from partita.backends.kafka.settings import KafkaSetup
 from partita.backends.kafka.topics import TopicSender
 from partita.core.errors import Closed
 from partita.core.figures import Published
@@ -36,7 +36,7 @@ class KafkaPublisher:
         limit_of: asks the broker for the largest batch that a topic takes, in bytes.
     """
 
-    def __init__(self, settings: KafkaSettings, limit_of: Callable[[str], Awaitable[int]]) -> None:
+    def __init__(self, settings: KafkaSetup, limit_of: Callable[[str], Awaitable[int]]) -> None:
         options = settings.producer()
         self._deadlines = settings.deadlines
         self._budget = Budget(settings.buffer_bytes)
@@ -51,6 +51,11 @@ class KafkaPublisher:
         self._batch_bytes = int(options["max_batch_size"])
         self._ticking: asyncio.TimerHandle | None = None
         self._closed = False
+
+    @property
+    def running_client(self) -> object:
+        """The client's own object, if there is one now."""
+        return self._producers.running_client
 
     @property
     def pending_bytes(self) -> int:

@@ -180,6 +180,11 @@ def security_of(options: Mapping[str, Any], servers: Iterable[str]) -> Security:
     return made
 
 
+def is_of_security(option: str) -> bool:
+    """Whether an option says how a connection is made, which is the same for all clients of a bus."""
+    return option == "security_protocol" or option.startswith(("sasl_", "ssl_")) or option in OWN_OPTIONS
+
+
 def is_loopback(host: str) -> bool:
     """Whether what is sent to a host stays on this machine, as far as its name tells."""
     host = host.strip("[]")

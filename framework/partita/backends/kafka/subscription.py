@@ -15,7 +15,7 @@ from partita.backends.kafka.offsets import Commits
 from partita.backends.kafka.probing import probe
 from partita.backends.kafka.rebalance import Matcher, Ownership, RebalanceForwarder
 from partita.backends.kafka.rivals import Rivals
-from partita.backends.kafka.settings import KafkaSettings
+from partita.backends.kafka.settings import KafkaSetup
 from partita.backends.kafka.views import GroupViews
 from partita.core.errors import Closed, SettingsError, TopicMissing
 from partita.core.ports import AssignmentListener, Commit, Fetch, Membership, TopicPartition
@@ -41,7 +41,7 @@ class KafkaSubscription:
 
     def __init__(
         self,
-        settings: KafkaSettings,
+        settings: KafkaSetup,
         membership: Membership,
         views: GroupViews,
         on_close: Callable[["KafkaSubscription"], None] = lambda _: None,
@@ -57,6 +57,11 @@ class KafkaSubscription:
         self._fetching: asyncio.Task[tuple[int, list[Fetch]]] | None = None
         self._held = Held(self._owned)
         self._rivals = Rivals(settings.consumer(membership)["session_timeout_ms"] / 1000)
+
+    @property
+    def running_client(self) -> client.Client | None:
+        """The client's own object, if there is one now."""
+        return self._consumer
 
     async def start(self, listener: AssignmentListener) -> None:
         """

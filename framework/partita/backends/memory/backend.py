@@ -57,11 +57,17 @@ class MemoryBackend:
     system = "memory"
     reader = MemoryReader()
     rebalance_timeout = REBALANCE_TIMEOUT
+    options = ()
 
     def __init__(self, broker: MemoryBroker, address: str) -> None:
         self.broker = broker
         self.address = address
         self.publisher = MemoryPublisher(broker)
+
+    @property
+    def client(self) -> MemoryBroker:
+        """The broker itself."""
+        return self.broker
 
     async def open(self) -> None:
         """There is nothing to connect to."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 import attrs
+from nats.aio.msg import Msg
 from nats.js.errors import APIError
 
 STREAM_NOT_FOUND = 10059
@@ -11,6 +12,7 @@ CONSUMER_NOT_FOUND = 10014
 CONSUMER_EXISTS = 10148
 STREAM_EXISTS = 10058
 DUPLICATE_IN_PROCESS = 10158
+NO_RESPONDERS = "503"
 
 
 @attrs.frozen
@@ -75,3 +77,8 @@ def error_of(found: Answer) -> APIError:
     except APIError as error:
         return error
     return APIError(code, description, err_code)
+
+
+def is_no_responders(message: Msg) -> bool:
+    """Whether the server says that nobody listens where a message was sent."""
+    return not message.data and (message.headers or {}).get("Status") == NO_RESPONDERS

@@ -2,21 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from weakref import WeakSet
 
 from nats import errors
+from nats.aio.client import Client
 from nats.js.errors import APIError, NoStreamResponseError, ServerError, ServiceUnavailableError
 
 from partita.backends.nats.client import Connection
 from partita.backends.nats.extents import NatsExtents
 from partita.backends.nats.publisher import NatsPublisher
 from partita.backends.nats.records import NatsReader
-from partita.backends.nats.settings import NatsSettings
+from partita.backends.nats.settings import NatsSetup
 from partita.backends.nats.subscription import NatsSubscription
 from partita.backends.nats.topics import Topics
 from partita.core.extents import BacklogQuestion, GroupExtents
-from partita.core.ports import Membership, TopicPartition
+from partita.core.ports import ClientOption, Membership, TopicPartition
 
 FLUSH_SECONDS = 10.0
 REOPEN_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
@@ -56,7 +57,7 @@ class NatsBackend:
     reader = NatsReader()
     rebalance_timeout = None
 
-    def __init__(self, settings: NatsSettings) -> None:
+    def __init__(self, settings: NatsSetup) -> None:
         self.address = settings.address
         self._settings = settings
         self._connection = Connection(settings, "partita")
@@ -67,6 +68,16 @@ class NatsBackend:
         self._extents = NatsExtents(self._connection, self._buffered)
         self._reopening: asyncio.Task[None] | None = None
         self._closed = False
+
+    @property
+    def options(self) -> Sequence[ClientOption]:
+        """Those of `nats.connect`, and two of ours."""
+        return list(self._settings.told())
+
+    @property
+    def client(self) -> Client:
+        """The client of publishing and topics, as it is now; `client.jetstream()` is its JetStream."""
+        return self._connection.client
 
     async def open(self) -> None:
         """

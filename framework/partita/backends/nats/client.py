@@ -17,13 +17,13 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from partita.backends.nats.answers import Answer, answer
-from partita.backends.nats.settings import NatsSettings
+from partita.backends.nats.callbacks import Callback, both, users_of
+from partita.backends.nats.settings import NatsSetup
 from partita.core.errors import SettingsError
 
 REQUEST_SECONDS = 4.0
 CLOSE_SECONDS = 3.0
 OLDEST_SERVER = (2, 14)
-_NO_RESPONDERS = "503"
 _log = logging.getLogger("partita.nats")
 
 Event = Callable[[], None]
@@ -101,7 +101,7 @@ class Connection:
         on_fault: called with what a message callback of ours raised.
     """
 
-    def __init__(self, settings: NatsSettings, name: str) -> None:
+    def __init__(self, settings: NatsSetup, name: str) -> None:
         self.on_disconnect: list[Event] = []
         self.on_reconnect: list[Event] = []
         self.on_closed: list[Event] = []
@@ -111,6 +111,11 @@ class Connection:
         self._client = _Client()
         self._last_error: Exception | None = None
         self._closing = self._opened = False
+
+    @property
+    def client(self) -> Client:
+        """The client's own; another one after it has given up."""
+        return self._client
 
     @property
     def connected(self) -> bool:
@@ -163,19 +168,16 @@ class Connection:
 
     async def _connect(self) -> None:
         self._client.encrypted = self._settings.encrypted
-        wanted = self._settings.options["max_reconnect_attempts"]
+        given, theirs = users_of(self._settings.options)
+        wanted = given["max_reconnect_attempts"]
         # With -1 the first connect would never come back while no server answers (nats-py 2.16.0).
-        options = {"name": self._name, **self._settings.options, "max_reconnect_attempts": 1}
+        options = {"name": self._name, **given, "max_reconnect_attempts": 1}
         self._last_error = None
-        lost = [self._client.drop_pending, *self.on_disconnect]
         connect: Callable[..., Awaitable[None]] = self._client.connect
         try:
             await connect(
                 list(self._settings.servers),
-                error_cb=self._noted,
-                disconnected_cb=self._guarded(logging.WARNING, "disconnected from", lost),
-                reconnected_cb=self._guarded(logging.WARNING, "connected again to", self.on_reconnect),
-                closed_cb=self._guarded(logging.ERROR, "gave up its connection to", self.on_closed),
+                **both(self._callbacks(), theirs),
                 **options,
             )
         except errors.NoServersError as error:
@@ -186,6 +188,15 @@ class Connection:
             raise error from self._last_error
         self._client.options["max_reconnect_attempts"] = wanted
         _probe(self._client)
+
+    def _callbacks(self) -> Mapping[str, Callback]:
+        lost = [self._client.drop_pending, *self.on_disconnect]
+        return {
+            "error_cb": self._noted,
+            "disconnected_cb": self._guarded(logging.WARNING, "disconnected from", lost),
+            "reconnected_cb": self._guarded(logging.WARNING, "connected again to", self.on_reconnect),
+            "closed_cb": self._guarded(logging.ERROR, "gave up its connection to", self.on_closed),
+        }
 
     def _check_server(self) -> None:
         version = self._client.connected_server_version
@@ -281,11 +292,6 @@ class Connection:
             await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
         if closing.done() and (error := closing.exception()) is not None:
             _log.warning("%s did not close well: %s", self._name, type(error).__name__)
-
-
-def is_no_responders(message: Msg) -> bool:
-    """Whether the server says that nobody listens where a message was sent."""
-    return not message.data and (message.headers or {}).get("Status") == _NO_RESPONDERS
 
 
 def _log_fault(error: Exception) -> None:

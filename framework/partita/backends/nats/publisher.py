@@ -16,8 +16,8 @@ from nats.aio.msg import Msg
 from nats.js.errors import NoStreamResponseError
 
 from partita.backends.nats import headers as wire
-from partita.backends.nats.answers import DUPLICATE_IN_PROCESS, answer
-from partita.backends.nats.client import Connection, is_no_responders
+from partita.backends.nats.answers import DUPLICATE_IN_PROCESS, answer, is_no_responders
+from partita.backends.nats.client import Connection
 from partita.backends.nats.names import subject
 from partita.backends.nats.partitioning import choose
 from partita.backends.nats.sendings import RETRY_SECONDS, Sending, Sendings

@@ -22,7 +22,7 @@ from partita.backends.nats.names import subject
 from partita.backends.nats.pulls import OpenPulls
 from partita.backends.nats.reading import Reading, refused
 from partita.backends.nats.roll_call import RollCall
-from partita.backends.nats.settings import NatsSettings
+from partita.backends.nats.settings import NatsSetup
 from partita.backends.nats.topics import Topics
 from partita.core.errors import Closed, PartitaError
 from partita.core.ports import AssignmentListener, Commit, Fetch, Membership, TopicPartition
@@ -45,7 +45,7 @@ class NatsSubscription:
         membership: what it reads.
     """
 
-    def __init__(self, settings: NatsSettings, membership: Membership) -> None:
+    def __init__(self, settings: NatsSetup, membership: Membership) -> None:
         self._settings = settings
         self._membership = membership
         self._connection = Connection(settings, f"{membership.name} {membership.group}")

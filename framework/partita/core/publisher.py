@@ -1,0 +1,53 @@
+"""The seam for what sends messages."""
+
+from collections.abc import Awaitable
+from typing import Protocol, runtime_checkable
+
+from partita.core.figures import Published
+from partita.core.outgoing import Outgoing, Receipt
+from partita.core.records import Headers
+
+
+class Publisher(Protocol):
+    """Sends messages; each acknowledgement is the broker's own."""
+
+    @property
+    def published(self) -> Published:
+        """What it counts: acknowledged messages, their bytes, and how long they took."""
+        ...
+
+    async def publish(self, topic: str, message: Outgoing) -> Receipt:
+        """
+        Send and wait for the acknowledgement. A cancelled wait does not take the message back.
+
+        Raises:
+            TopicMissing: the topic does not exist.
+            MessageTooLarge: refused before sending.
+            Exception: the client's own error, untouched.
+        """
+        ...
+
+    def send(self, topic: str, message: Outgoing) -> Awaitable[Receipt]:
+        """Send without waiting; sends of one caller keep their order per partition."""
+        ...
+
+    async def flush(self) -> None:
+        """Wait until everything sent so far is acknowledged or failed. Raises nothing of theirs."""
+        ...
+
+
+@runtime_checkable
+class QuickPublisher(Protocol):
+    """A publisher that needs no object for each message."""
+
+    def post(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+        timestamp: int | None = None,
+    ) -> Awaitable[Receipt]:
+        """What `Publisher.publish` does; it raises now, or when the result is awaited."""
+        ...
