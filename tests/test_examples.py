@@ -36,6 +36,12 @@ OUTPUT = {
         "books kept by number: right in all 20 worlds",
         "books kept as a list: wrong in some of them",
     ],
+    "typed_payloads": [
+        "order 7: 11.9000",
+        "orders/0@1: the payload is no Order: number is not a whole number",
+        "orders/0@2: the payload is no Order: number is missing",
+        "handled 2, failed 2",
+    ],
     "embed_in_your_app": [
         *(f"shipping order {number} for customer 7" for number in range(5)),
         "the last order is orders/0@4",

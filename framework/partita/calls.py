@@ -72,6 +72,9 @@ def bind_first(plan: HandlerPlan, reader: RecordReader, call: Call) -> First:
             return function
         if wants[0] is Want.VALUE:
             return _valued(plan, function, reader)
+        if wants[0] is Want.DECODED:
+            only = _decoded(plan.parameters[0], plan, reader)
+            return lambda record: function(only(record, 1))
     return lambda record: call(record, 1)
 
 
@@ -129,6 +132,8 @@ def _argument(parameter: Parameter, plan: HandlerPlan, reader: RecordReader, sco
     match parameter.want:
         case Want.VALUE:
             return _value(plan, reader)
+        case Want.DECODED:
+            return _decoded(parameter, plan, reader)
         case Want.NULLABLE_VALUE:
             return lambda record, attempt: reader.value(record)
         case Want.MESSAGE:
@@ -158,8 +163,24 @@ def _value(plan: HandlerPlan, reader: RecordReader) -> Argument:
     return value
 
 
-def _null(plan: HandlerPlan) -> DecodeError:
+def _decoded(parameter: Parameter, plan: HandlerPlan, reader: RecordReader) -> Argument:
+    codec, read = parameter.codec, reader.value
+    assert codec is not None  # as the plan found
+    decode, nullable = codec.decode, codec.nullable
+
+    def decoded(record: object, attempt: int) -> object:
+        payload = read(record)
+        if payload is not None:
+            return decode(payload)
+        if nullable:
+            return None
+        raise _null(plan, codec.name)
+
+    return decoded
+
+
+def _null(plan: HandlerPlan, wanted: str = "bytes") -> DecodeError:
     return DecodeError(
-        f"{plan.name} wants bytes, and this message has a null value; annotate the "
-        "parameter with bytes | None to take those too"
+        f"{plan.name} wants {wanted}, and this message has a null value; annotate the "
+        f"parameter with {wanted} | None to take those too"
     )

@@ -14,6 +14,7 @@ import attrs
 
 from partita.addresses import address_of
 from partita.batch import Batch
+from partita.codecs.codec import Codec, codec_of
 from partita.core.errors import RouteError
 from partita.message import Context, Message
 
@@ -38,16 +39,27 @@ class Want(Enum):
     CONTEXT = "Context"
     RECORD = "the client's record"
     BATCH = "Batch"
+    DECODED = "a type with a codec"
 
 
 @attrs.frozen(eq=False)
 class Parameter:
-    """One parameter: its name, what it is given, and for a record which client's."""
+    """
+    One parameter.
+
+    Args:
+        name: its name.
+        want: what it is given.
+        keyword: it is given by name.
+        record_type: for a record, which client's.
+        codec: for a type of the user's, what makes it of a payload.
+    """
 
     name: str
     want: Want
     keyword: bool
     record_type: str = ""
+    codec: Codec | None = None
 
 
 @attrs.frozen(eq=False)
@@ -160,14 +172,21 @@ def _parameter(parameter: inspect.Parameter, hint: object, where: str) -> Parame
         return Parameter(parameter.name, found[0], keyword, found[1])
     if parameter.default is not parameter.empty:
         return None
+    try:
+        codec = None if hint is parameter.empty else codec_of(hint)
+    except TypeError as error:
+        raise RouteError(f"{where}: parameter {parameter.name!r}: {error}") from None
+    if codec is not None:
+        return Parameter(parameter.name, Want.DECODED, keyword, codec=codec)
     said = (
         "has no annotation"
         if hint is parameter.empty
         else f"wants {getattr(hint, '__qualname__', hint)}, which no codec decodes"
     )
     raise RouteError(
-        f"{where}: parameter {parameter.name!r} {said}; annotate it with bytes, bytes | None, "
-        "Message, Context or the client's record type"
+        f"{where}: parameter {parameter.name!r} {said}; annotate it with bytes, bytes | None, Message, "
+        "Context, the client's record type, or a class with a codec: attrs, dataclass, msgspec.Struct, "
+        "pydantic.BaseModel"
     )
 
 
@@ -200,6 +219,6 @@ def check_run(plan: HandlerPlan, run: str | None) -> None:
             if each.want in (Want.CONTEXT, Want.RECORD):
                 raise RouteError(
                     f"{plan.where}: parameter {each.name!r} wants {each.want.value}, which cannot go to the "
-                    "other process that run='process' calls it in; ask for bytes, bytes | None or Message, "
-                    "and publish what it returns with to="
+                    "other process that run='process' calls it in; ask for bytes, a class with a codec or "
+                    "Message, and publish what it returns with to="
                 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, Unpack, cast
 
 import attrs
 
+from partita.codecs.codec import payload_of
 from partita.core.leases import NOBODYS, Lease
 from partita.core.ports import Headers, MessageOptions, Outgoing, Receipt, RecordReader
 
@@ -171,9 +172,9 @@ class Context(Generic[S]):
         }
         return logging.LoggerAdapter(_log, where)
 
-    async def publish(self, topic: str, value: bytes | None, **options: Unpack[MessageOptions]) -> Receipt:
+    async def publish(self, topic: str, value: object, **options: Unpack[MessageOptions]) -> Receipt:
         """Publish on the bus this message came from, and wait for the broker; see `EventBus.publish`."""
-        return await self._scope.publish(topic, Outgoing(value, **options))
+        return await self._scope.publish(topic, Outgoing(payload_of(value), **options))
 
 
 class Delivery:

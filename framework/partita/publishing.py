@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Unpack
 
+from partita.codecs.codec import payload_of, with_payload
 from partita.core.ports import Backend, Headers, MessageOptions, Outgoing, Receipt
 from partita.core.settings import check_topic_name
 from partita.dead_letters import DeadLetters
@@ -32,7 +33,7 @@ class Publishing(Opened):
     async def publish(
         self,
         topic: str,
-        value: bytes | None,
+        value: object,
         *,
         key: bytes | None = None,
         headers: Headers = (),
@@ -44,30 +45,32 @@ class Publishing(Opened):
 
         Args:
             topic: where to.
-            value: the payload; None is a null value.
+            value: the payload, or a value of a class with a codec; None is a null value.
             key, headers, partition, timestamp: see `MessageOptions`.
 
         Raises:
             TopicMissing: the topic does not exist.
             MessageTooLarge: refused before sending.
-            TypeError: a value, key or header is not bytes.
+            TypeError: a key or header is not bytes, or a value neither that nor of a class with a codec.
+            ValueError: a number in the value is not finite.
             Exception: the client's own error, untouched.
         """
+        payload = value if type(value) is bytes else payload_of(value)
         post = self._outbox.post
         if post is None or not self._open:
-            message = Outgoing(value, key=key, headers=headers, partition=partition, timestamp=timestamp)
+            message = Outgoing(payload, key=key, headers=headers, partition=partition, timestamp=timestamp)
             return await self._publish(topic, message)
         try:
-            return await post(topic, value, key, headers, partition, timestamp)
+            return await post(topic, payload, key, headers, partition, timestamp)
         except Exception:
             self._outbox.fail(topic)
             raise
 
     async def _publish(self, topic: str, message: Outgoing) -> Receipt:
         self._check_open()
-        return await self._outbox.publish(topic, message)
+        return await self._outbox.publish(topic, with_payload(message))
 
-    def send(self, topic: str, value: bytes | None, **options: Unpack[MessageOptions]) -> Delivery:
+    def send(self, topic: str, value: object, **options: Unpack[MessageOptions]) -> Delivery:
         """
         Publish one message without waiting; `await` the delivery for its receipt, now or later.
 
@@ -75,21 +78,23 @@ class Publishing(Opened):
         raised by `flush`.
         """
         self._check_open()
-        return self._outbox.send(topic, Outgoing(value, **options))
+        return self._outbox.send(topic, Outgoing(payload_of(value), **options))
 
-    async def publish_batch(
-        self, topic: str, messages: Iterable[bytes | Outgoing | None]
-    ) -> Sequence[Receipt]:
+    async def publish_batch(self, topic: str, messages: Iterable[object]) -> Sequence[Receipt]:
         """
         Publish messages in order and wait for all acknowledgements.
+
+        Args:
+            topic: where to.
+            messages: values as `publish` takes them, or `Outgoing` for those with a key or headers.
 
         Raises:
             PublishErrors: some failed; it groups the client's own errors, with `.receipts` and `.errors`
                 by index.
         """
         self._check_open()
-        made = [each if isinstance(each, Outgoing) else Outgoing(each) for each in messages]
-        return await self._outbox.publish_batch(topic, made)
+        made = map(_outgoing, messages)
+        return await self._outbox.publish_batch(topic, list(made))
 
     async def flush(self) -> None:
         """
@@ -111,3 +116,7 @@ class Publishing(Opened):
         self._check_open()
         send = self._outbox.queue if self._tracing is None else continuing(self._outbox.queue)
         return DeadLetters(self._backend, send, check_topic_name(topic))
+
+
+def _outgoing(given: object) -> Outgoing:
+    return with_payload(given) if isinstance(given, Outgoing) else Outgoing(payload_of(given))

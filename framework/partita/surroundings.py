@@ -13,6 +13,7 @@ from typing import ParamSpec
 from partita.actors.holds import Holds
 from partita.actors.routes import KeyOf
 from partita.actors.stalls import Stall
+from partita.codecs.codec import encode, has_codec
 from partita.core.leases import Leases
 from partita.core.ports import Outgoing, RecordReader, TopicPartition
 from partita.core.settings import RouteSettings
@@ -93,16 +94,22 @@ def publishing(call: Call, to: str, publish: PublishFunction, name: str) -> Call
         result = await call(record, attempt)
         if result is None:
             return
-        if isinstance(result, bytes):
-            result = Outgoing(result)
         if not isinstance(result, Outgoing):
-            raise TypeError(
-                f"{name} returned {type(result).__name__}; a route with to= publishes bytes, an "
-                "Outgoing, or nothing for None"
-            )
+            result = Outgoing(_payload(result, name))
         await publish(to, result)
 
     return handle
+
+
+def _payload(result: object, name: str) -> bytes:
+    if isinstance(result, bytes):
+        return result
+    if not has_codec(type(result)):
+        raise TypeError(
+            f"{name} returned {type(result).__name__}; a route with to= publishes bytes, a value of a class "
+            "with a codec, an Outgoing, or nothing for None"
+        )
+    return encode(result)
 
 
 def leased(call: Call, reader: RecordReader, leases: Leases) -> Call:

@@ -1,7 +1,9 @@
 """What a message carries arrives as it was sent, on every backend."""
 
 import asyncio
+from decimal import Decimal
 
+import attrs
 import pytest
 from tests.contract.test_universal import group
 from tests.contract.world import Inbox, World
@@ -25,6 +27,14 @@ VALUES = [
     bytes(range(256)),
     b"x" * 900_000,
 ]
+
+
+@attrs.frozen
+class Order:
+    """A value of a user's class."""
+
+    number: int
+    price: Decimal
 
 
 async def round_trip(world: World, messages: list[Outgoing]) -> tuple[list[Receipt], list[Message]]:
@@ -165,3 +175,24 @@ def test_a_batch_arrives_in_order_on_one_partition(world: World, inbox: Inbox) -
 
     assert sorted(offsets) == offsets
     assert [b"%d" % n for n in range(500)] == inbox.values
+
+
+def test_a_value_of_a_class_arrives_as_one(world: World) -> None:
+    """What is published as an attrs value is handed to a handler that asks for one."""
+    received: list[Order] = []
+    complete = asyncio.Event()
+
+    async def handle(order: Order) -> None:
+        received.append(order)
+        complete.set()
+
+    async def scenario() -> None:
+        async with world.topic(partitions=1) as (bus, topic):
+            await bus.publish(topic, Order(7, Decimal("1.50")))
+            await bus.subscribe(topic, handle, group=group())
+            async with asyncio.timeout(60):
+                await complete.wait()
+
+    asyncio.run(scenario())
+
+    assert received == [Order(7, Decimal("1.50"))]

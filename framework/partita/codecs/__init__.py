@@ -1,0 +1,1 @@
+"""Bytes to a handler's own types and back."""
