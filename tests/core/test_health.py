@@ -32,6 +32,16 @@ def test_an_error_is_told_by_class_and_text() -> None:
     assert describe(KeyError()) == "KeyError"
 
 
+def test_an_error_is_told_with_its_first_note() -> None:
+    """Where a client's error says too little, what it lacks is in a note."""
+    told, bare = ValueError("no"), KeyError()
+    told.add_note("ask for it")
+    bare.add_note("ask for it")
+
+    assert describe(told) == "ValueError: no; ask for it"
+    assert describe(bare) == "KeyError: ask for it"
+
+
 def test_an_error_is_told_on_one_line() -> None:
     """A text with a line break must not forge a log line."""
     assert describe(ValueError("a\nb\x1b[31m")) == r"ValueError: a\nb\x1b[31m"

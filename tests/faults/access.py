@@ -6,9 +6,10 @@ import struct
 from tests.faults.listening import ANSWER_SECONDS
 
 CREATE, DELETE, VERSION = 30, 31, 1
-TOPIC, LITERAL = 2, 3
+TOPIC, GROUP, CLUSTER = 2, 3, 4
+LITERAL = 3
 ANY, DENY, ALLOW = 1, 2, 3
-WRITE, DESCRIBE = 4, 8
+ALL, READ, WRITE, MAKE, REMOVE, DESCRIBE = 2, 3, 4, 5, 6, 8
 EVERYBODY = "User:*"
 
 
@@ -26,8 +27,24 @@ def forbid_writing(address: str, topic: str) -> None:
 
 def permit_everything(address: str, topic: str) -> None:
     """Forget every rule about a topic."""
+    permit(address, TOPIC, topic)
+
+
+def deny(address: str, user: str, place: int, name: str, operation: int) -> None:
+    """Let one user not do one thing with a resource, and everybody all else; see `permit`."""
+    rules = ((EVERYBODY, ALL, ALLOW), (f"User:{user}", operation, DENY))
+    body = struct.pack(">i", len(rules))
+    for who, what, permission in rules:
+        body += struct.pack(">b", place) + _text(name) + struct.pack(">b", LITERAL)
+        body += _text(who) + _text("*") + struct.pack(">bb", what, permission)
+    answer = _ask(address, CREATE, body)
+    assert answer == struct.pack(">ii", 0, len(rules)) + struct.pack(">hh", 0, 0) * len(rules), answer
+
+
+def permit(address: str, place: int, name: str) -> None:
+    """Forget every rule about a resource."""
     nobody = struct.pack(">h", -1)
-    body = struct.pack(">ib", 1, TOPIC) + _text(topic) + struct.pack(">b", LITERAL) + nobody * 2
+    body = struct.pack(">ib", 1, place) + _text(name) + struct.pack(">b", LITERAL) + nobody * 2
     answer = _ask(address, DELETE, body + struct.pack(">bb", ANY, ANY))
     # No throttling, one filter, and no error of it.
     assert struct.unpack_from(">iih", answer) == (0, 1, 0), answer

@@ -171,5 +171,8 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     83: ("times that are none", [f"{_DATA}times_before_1970_and_after_our_days_are_a_message_s_own"]),
     92: ("certificates that cannot be trusted, or are missing", [f"{_SECURITY}preflight{_NAMED}"]),
     93: ("a wrong password or mechanism", [f"{_SECURITY}preflight{_NAMED}"]),
+    96: ("what a user is not allowed to do, on each resource", [
+        f"{_SECURITY}access.py::test_what_is_not_allowed_is_the_client_s_own_error_and_names_what_is_needed",
+    ]),
     102: ("leaders step down and die", ["tests/chaos/nats_leaders.py"]),
 }  # fmt: skip

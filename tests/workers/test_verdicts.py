@@ -3,6 +3,7 @@
 import errno
 
 import pytest
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from partita import (
     Closed,
@@ -92,5 +93,22 @@ def test_each_exit_code_has_a_meaning_and_its_documented_number() -> None:
         ("DRAIN_DEADLINE", 5),
         ("SUPERVISOR_GAVE_UP", 6),
         ("FAILED_MESSAGES", 7),
+        ("UNHEALTHY", 8),
+        ("NO_WORKER", 9),
     ]
     assert all(code.meaning for code in ExitCode)
+
+
+def test_what_the_broker_does_not_allow_is_told_with_what_it_needs() -> None:
+    """A missing access rule is nobody's bug: there is no traceback, and the rule is named."""
+    error = GroupAuthorizationFailedError("billing")
+    error.add_note("this needs READ on the group 'billing'")
+
+    verdict = judge(error, "kafka://127.0.0.1:9092?sasl_plain_password=planted&security_protocol=SASL_SSL"
+                           "&sasl_plain_username=otto")  # fmt: skip
+
+    assert verdict is not None
+    assert verdict.code == ExitCode.USAGE
+    assert "GroupAuthorizationFailedError" in verdict.text
+    assert verdict.text.endswith("this needs READ on the group 'billing'")
+    assert "planted" not in verdict.text

@@ -17,6 +17,7 @@ from partita import (
 from partita_worker.devbroker.errors import BrokerError
 from partita_worker.exits import ExitCode
 from partita_worker.failures import CommandFailed
+from partita_worker.logs import CLIENTS
 
 CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (SettingsError, ExitCode.SETTINGS),
@@ -60,7 +61,7 @@ def judge(error: BaseException, bus_url: str | None = None) -> Verdict | None:
         return Verdict(ExitCode.USAGE, f"{error.filename}: {error.strerror}")
     if isinstance(error, PartitaError) or bus_url is None:
         return None
-    return unreachable(error, open_bus(bus_url))
+    return refused(error, open_bus(bus_url)) or unreachable(error, open_bus(bus_url))
 
 
 def innermost(error: BaseException) -> BaseException:
@@ -82,6 +83,16 @@ def on_bus(text: str, bus_url: str | None) -> str:
     if bus_url is None or "'worker topics create " not in text:
         return text
     return re.sub("'(worker topics create [^ ']+)'", rf"'\1 --bus {open_bus(bus_url).address}'", text)
+
+
+def refused(error: BaseException, bus: EventBus) -> Verdict | None:
+    """What to say when the broker did not allow something; None when that is not what happened."""
+    needed = getattr(error, "__notes__", ())
+    if not needed or type(error).__module__.partition(".")[0] not in CLIENTS:
+        return None
+    return Verdict(
+        ExitCode.USAGE, f"the broker at {bus.address} did not allow it ({described(error)}): {needed[0]}"
+    )
 
 
 def unreachable(error: BaseException, bus: EventBus) -> Verdict | None:

@@ -63,9 +63,11 @@ class Parked:
 
 
 def describe(error: BaseException) -> str:
-    """Class and text of *error* on one line, control characters escaped, at most 300 characters."""
+    """
+    Class, text and first note of *error* on one line, control characters escaped, at most 300 characters.
+    """
     try:
-        text = str(error)
+        text = "; ".join(filter(None, [str(error), *getattr(error, "__notes__", ())[:1]]))
     # A handler's error class may be broken itself; its message's outcome is to be told all the same.
     except Exception as broken:  # noqa: BLE001
         text = f"its text cannot be had ({type(broken).__name__})"

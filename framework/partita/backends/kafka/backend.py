@@ -16,6 +16,7 @@ from aiokafka.errors import (
 )
 
 from partita.backends.kafka.admin import KafkaAdmin
+from partita.backends.kafka.denials import needing
 from partita.backends.kafka.extents import KafkaExtents
 from partita.backends.kafka.preflight import Preflight
 from partita.backends.kafka.probing import probe
@@ -114,11 +115,13 @@ class KafkaBackend:
 
     async def create_topic(self, topic: str, *, partitions: int, replication: int) -> None:
         """Make a topic. Raises the client's own error, TopicAlreadyExistsError when it exists."""
-        await self._admin.create_topic(topic, partitions, replication)
+        with needing(f"CREATE on the topic {topic!r} or on the cluster"):
+            await self._admin.create_topic(topic, partitions, replication)
 
     async def delete_topic(self, topic: str) -> None:
         """Delete a topic and what is in it. Raises TopicMissing."""
-        await self._admin.delete_topic(topic)
+        with needing(f"DELETE on the topic {topic!r}"):
+            await self._admin.delete_topic(topic)
 
     async def list_topics(self) -> Mapping[str, int]:
         """Each topic's number of partitions, the broker's internal topics left out."""
@@ -130,7 +133,8 @@ class KafkaBackend:
 
     async def extents(self, question: BacklogQuestion) -> GroupExtents:
         """How far partitions reach, and where a group stands in them. Raises as `KafkaExtents.ask`."""
-        return await self._extents.ask(question)
+        with needing(f"DESCRIBE on the group {question.group!r} and on its topics"):
+            return await self._extents.ask(question)
 
     async def ping(self) -> None:
         """Ask a broker for its metadata; an answer takes at most 5 s. Raises the client's own error."""

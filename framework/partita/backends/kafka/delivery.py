@@ -21,6 +21,7 @@ from aiokafka.errors import (
 
 from partita.backends.kafka.batching import Batch, Flight, Slot
 from partita.backends.kafka.calls import begin
+from partita.backends.kafka.denials import say_what_is_needed
 from partita.backends.kafka.partitioning import Slots
 from partita.backends.kafka.producers import Producers, Running
 from partita.backends.kafka.sendings import Budget
@@ -202,6 +203,7 @@ class BatchSender:
         """
         producers, batch = self._means.producers, flight.batch
         running = flight.by
+        say_what_is_needed(failure, f"WRITE on the topic {self._topic!r}")
         if isinstance(failure, ProducerClosed):
             await asyncio.wait({running.gone})  # it was retired before it took the batch
             self._send_again(slot, batch, 1)

@@ -10,6 +10,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
 
 from partita.backends.kafka import client, coordination
 from partita.backends.kafka.calls import Calls, begin, ended, leave
+from partita.backends.kafka.denials import reading
 from partita.backends.kafka.held import Held, size_of
 from partita.backends.kafka.offsets import Commits
 from partita.backends.kafka.probing import probe
@@ -154,7 +155,8 @@ class KafkaSubscription:
         """One poll of the client, and the epoch that it belongs to."""
         client.check(consumer)
         wanted = [KafkaPartition(*each) for each in self._owned.partitions if each not in closed]
-        found = await consumer.getmany(*(wanted or (NOBODY,)), timeout_ms=int(timeout * 1000))
+        with reading(self.membership.group):
+            found = await consumer.getmany(*(wanted or (NOBODY,)), timeout_ms=int(timeout * 1000))
         # Nothing below waits, so that records, positions and epoch belong together.
         fetches = [
             Fetch(

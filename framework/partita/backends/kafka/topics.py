@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from partita.backends.kafka.batching import Batch, Slot
 from partita.backends.kafka.calls import begin
 from partita.backends.kafka.delivery import BatchSender, Means
+from partita.backends.kafka.denials import say_what_is_needed
 from partita.backends.kafka.partitioning import Slots
 from partita.backends.kafka.sendings import Sending
 from partita.core.errors import TopicMissing
@@ -123,6 +124,7 @@ class TopicSender:
             if not partitions:
                 raise TopicMissing(self._topic)
         except Exception as error:  # noqa: BLE001 - it is the callers', through their futures
+            say_what_is_needed(error, f"WRITE on the topic {self._topic!r}")
             self.fail_all(error)
             return
         finally:
