@@ -227,6 +227,7 @@ class EventBus(Publishing, Administration, Observing):
         with anyio.CancelScope(shield=True):
             await self.drain()
             await self._running.tasks.stop()
+            await self._heartbeats.stop()
             self._open = False
             await self._backend.close()
             await self._probe.close()

@@ -8,11 +8,13 @@ from partita.core.health import Health
 from partita.core.metrics import Number, Series, added_up
 from partita.core.standing import Standing
 from partita.core.states import PartitionState
+from partita.heartbeats import Heartbeats
 from partita.opened import Opened
 from partita.probe import BrokerProbe
 from partita.running import Running
 
 HEALTH_SECONDS = 5.0
+HEARTBEAT_SECONDS = 10.0
 
 
 class Observing(Opened):
@@ -22,6 +24,7 @@ class Observing(Opened):
         self._running = running
         self._probe = BrokerProbe(self._backend)
         self._backlogs = Backlogs(self._backend, running)
+        self._heartbeats = Heartbeats(self._backend)
 
     def metrics(self) -> Mapping[Series, Number]:
         """
@@ -33,7 +36,7 @@ class Observing(Opened):
         of its own partition may be behind by the messages that were handled in the last 2 ms.
         """
         published = self._backend.publisher.published
-        return added_up([*published.samples(), *self._running.samples()])
+        return added_up([*published.samples(), *self._running.samples(), *self._heartbeats.samples()])
 
     async def health_check(self, *, timeout: float = HEALTH_SECONDS) -> Health:
         """
@@ -43,7 +46,27 @@ class Observing(Opened):
             timeout: seconds that the broker has for its answer.
         """
         self._check_open()
-        return Health({"broker": await self._probe.ask(timeout), **self._running.parts})
+        broker = await self._probe.ask(timeout)
+        return Health({"broker": broker, **self._heartbeats.parts, **self._running.parts})
+
+    async def start_heartbeat(self, topic: str, *, interval: float = HEARTBEAT_SECONDS) -> None:
+        """
+        Publish a small record now and then, fetch it again, and tell by the health whether that works.
+
+        It ends when the bus is closed. Reading takes a consumer of its own: on Kafka two more connections.
+
+        Args:
+            topic: what the records go through; one for this purpose, which several processes may share.
+            interval: seconds between two of them. A record that is not back after as long is unhealthy, so
+                at most two intervals after fetching or publishing stopped.
+
+        Raises:
+            SettingsError: a value cannot be used, or the bus has a heartbeat already.
+            TopicMissing: the topic does not exist.
+            Exception: the client's own error.
+        """
+        self._check_open()
+        await self._heartbeats.start(topic, interval)
 
     async def check_backlog(
         self,

@@ -37,6 +37,7 @@ def test_only_gauges_go_with_what_they_were_measured_of() -> None:
     assert {name for name, lasts in lasting.items() if not lasts} == {
         "partita_unfinished_messages",
         "partita_parked_messages",
+        "partita_heartbeat_seconds",
     }
     assert is_lasting(Series("partita_handler_seconds_bucket", {}))
 

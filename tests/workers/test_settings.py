@@ -42,6 +42,8 @@ def test_each_flag_of_run_has_a_variable() -> None:
         "PARTITA_DRAIN_TIMEOUT": "2.5",
         "PARTITA_HEALTH_PORT": "0",
         "PARTITA_HEALTH_HOST": "::1",
+        "PARTITA_HEARTBEAT_TOPIC": "beats",
+        "PARTITA_HEARTBEAT_INTERVAL": "2",
         "PARTITA_LOG_LEVEL": "debug",
         "PARTITA_LOG_FORMAT": "json",
     }

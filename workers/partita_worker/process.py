@@ -41,6 +41,7 @@ class RunSettings:
         drain_timeout: seconds that messages in hand get at the end.
         feeds: files whose lines are published first.
         health: where health and metrics are answered; None: nowhere.
+        heartbeat: a topic and an interval in seconds; None: no heartbeat.
     """
 
     bus: str = "memory://"
@@ -50,6 +51,7 @@ class RunSettings:
     drain_timeout: float = 30.0
     feeds: tuple[Feed, ...] = ()
     health: Place | None = None
+    heartbeat: tuple[str, float] | None = None
 
 
 class Worker:
@@ -134,6 +136,9 @@ class Worker:
         async with bus:
             await bus.check(self._router, group=self._settings.group)
             await self._look_at_topics(bus)
+            if self._settings.heartbeat is not None:
+                topic, interval = self._settings.heartbeat
+                await bus.start_heartbeat(topic, interval=interval)
             started = time.perf_counter()
             try:
                 await self._handle(bus)
@@ -165,7 +170,10 @@ class Worker:
 
         One for dead letters is not refused: it may never be needed, and until it is there its messages wait.
         """
-        topics = topics_of(self._router, [each.topic for each in self._settings.feeds])
+        extra = [each.topic for each in self._settings.feeds]
+        if self._settings.heartbeat is not None:
+            extra.append(self._settings.heartbeat[0])
+        topics = topics_of(self._router, extra)
         dead = dead_letter_topics(self._router)
         there = {*topics, *dead} if bus.system == "memory" else await bus.list_topics()
         missing = [topic for topic in topics if topic not in there]

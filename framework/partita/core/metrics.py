@@ -97,6 +97,9 @@ FAMILIES: Mapping[str, Family] = {
     "partita_parked_messages": Family("gauge", _OWNED, "messages that are parked, without attempts left"),
     "partita_abandoned_messages_total": Family("counter", _MEMBER, "messages in hand when a drain was over"),
     "partita_late_completions_total": Family("counter", _MEMBER, "messages handled when it was too late"),
+    "partita_heartbeats_sent_total": Family("counter", (), "records that the heartbeat published"),
+    "partita_heartbeats_returned_total": Family("counter", (), "those of them that were fetched again"),
+    "partita_heartbeat_seconds": Family("gauge", (), "seconds that the last of these took"),
 }  # fmt: skip
 
 

@@ -61,7 +61,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_worker_answers_from_its_start_to_the_end_of_its_drain(folder: Path) -> None:
     """Ready when it has partitions, not while it drains, alive all the time; and it still exits 0."""
-    with running(folder, *ENDPOINT, "--feed", "orders=orders.txt") as worker:
+    beats = ("--heartbeat-topic", "beats", "--heartbeat-interval", "0.1")
+    with running(folder, *ENDPOINT, *beats, "--feed", "orders=orders.txt") as worker:
         url = url_of(worker)
         worker.says("took last")
         probes = [get(f"{url}/{path}") for path in ("livez", "readyz", "startupz")]
@@ -76,6 +77,7 @@ def test_a_worker_answers_from_its_start_to_the_end_of_its_drain(folder: Path) -
     assert [status for status, _ in probes] == [200, 200, 200]
     assert probes[1][1] == "ok: consumer partita has 4 partitions\n"
     assert report["parts"]["broker"]["healthy"]
+    assert report["parts"]["heartbeat"]["healthy"]
     assert re.search(r"^partita_ready 1$", figures, re.MULTILINE)
     assert draining.startswith("no: draining:")
     assert alive == (200, "ok\n")

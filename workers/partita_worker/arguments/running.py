@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from partita_worker.arguments.shared import APP_DIR, BUS, GROUP, HEALTH_HOST, HEALTH_PORT, declare_target
-from partita_worker.arguments.values import feed_text, seconds
+from partita_worker.arguments.values import feed_text, interval, seconds
 from partita_worker.settings import Setting
 
 RUN: Sequence[Setting] = (
@@ -31,6 +31,18 @@ RUN: Sequence[Setting] = (
     ),
     HEALTH_PORT,
     HEALTH_HOST,
+    Setting(
+        "--heartbeat-topic",
+        "publish small records to this topic and fetch them again, for the health; default: do not",
+        metavar="TOPIC",
+    ),
+    Setting(
+        "--heartbeat-interval",
+        "how long from one of them to the next; default 10",
+        default=10.0,
+        convert=interval,
+        metavar="SECONDS",
+    ),
     Setting(
         "--log-level",
         "the least that is logged; default info",

@@ -39,6 +39,13 @@ def seconds(text: str) -> float:
     return number
 
 
+def interval(text: str) -> float:
+    """A time of 0.1 or more seconds. Raises ValueError."""
+    if (number := seconds(text)) < 0.1:
+        raise ValueError(f"{text!r} is less than 0.1 seconds")
+    return number
+
+
 def feed_text(text: str) -> str:
     """TOPIC=FILE. Raises ValueError."""
     topic, equals, path = text.partition("=")

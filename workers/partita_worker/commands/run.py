@@ -30,6 +30,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
         create_topics=arguments.create_topics,
         drain_timeout=arguments.drain_timeout,
         feeds=tuple(parse_feed(each) for each in arguments.feed),
+        heartbeat=_heartbeat(arguments),
         health=None if arguments.health_port is None else Place(arguments.health_port, arguments.health_host),
     )
     router = load(arguments.target, Router, arguments.app_dir)
@@ -45,6 +46,11 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _heartbeat(arguments: argparse.Namespace) -> tuple[str, float] | None:
+    topic, interval = arguments.heartbeat_topic, arguments.heartbeat_interval
+    return None if topic is None else (topic, interval)
 
 
 def say(line: str) -> None:

@@ -170,8 +170,11 @@ class KafkaSubscription:
         """
         Store offsets and metadata; returns the client's error for each that may not be stored.
 
-        A commit that takes longer than the request deadline goes on, and until it ends no other begins.
+        A commit that takes longer than the request deadline goes on, and until it ends no other begins. A
+        temporary group stores nothing: nobody would read it, and the broker would keep it for days.
         """
+        if self.membership.temporary:
+            return {}
         return await self._commits.store(self._running(), commits)
 
     async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Commit]:
