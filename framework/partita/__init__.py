@@ -2,6 +2,14 @@
 
 from partita.batch import Batch
 from partita.bus import EventBus
+from partita.core.administration import (
+    GroupDescription,
+    GroupMember,
+    GroupPartition,
+    OffsetReset,
+    PartitionDescription,
+    TopicDescription,
+)
 from partita.core.backlog import Backlog, BacklogLimits, PartitionBacklog
 from partita.core.client_options import ClientOption
 from partita.core.client_settings import KafkaSettings, NatsSettings
@@ -45,16 +53,21 @@ __all__ = [
     "Delivery",
     "EventBus",
     "FlowLimits",
+    "GroupDescription",
+    "GroupMember",
+    "GroupPartition",
     "Health",
     "KafkaSettings",
     "Message",
     "MessageTooLarge",
     "NatsSettings",
+    "OffsetReset",
     "Outgoing",
     "Parked",
     "Part",
     "PartitaError",
     "PartitionBacklog",
+    "PartitionDescription",
     "PartitionState",
     "PublishErrors",
     "Receipt",
@@ -73,6 +86,7 @@ __all__ = [
     "Subscription",
     "Summary",
     "Supervised",
+    "TopicDescription",
     "TopicMissing",
     "Unroutable",
     "open_bus",

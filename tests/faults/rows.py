@@ -169,6 +169,10 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         f"{_HOLES}aborted_messages_reach_no_handler_and_commits_reach_the_end_past_the_last_marker",
     ]),
     83: ("times that are none", [f"{_DATA}times_before_1970_and_after_our_days_are_a_message_s_own"]),
+    85: ("calls about several topics that fail for some", [
+        "tests/contract/test_administration.py"
+        "::test_several_topics_are_made_and_deleted_with_a_result_for_each",
+    ]),
     92: ("certificates that cannot be trusted, or are missing", [f"{_SECURITY}preflight{_NAMED}"]),
     93: ("a wrong password or mechanism", [f"{_SECURITY}preflight{_NAMED}"]),
     96: ("what a user is not allowed to do, on each resource", [

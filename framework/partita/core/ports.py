@@ -5,13 +5,15 @@ A partition is handed `(records, end_offset, size_bytes)`: an iterable that may 
 it must own. Records are the client's own objects; a `RecordReader` reads them.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from re import Pattern
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-
-import attrs
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 # Where the seams are looked for, though they do not fit in here.
+from partita.core.administration import NO_CONFIGS, Administrator
+from partita.core.assignments import Commit as Commit
+from partita.core.assignments import Fetch as Fetch
+from partita.core.assignments import Membership as Membership
+from partita.core.assignments import TopicPartition as TopicPartition
 from partita.core.client_options import ClientOption as ClientOption
 from partita.core.outgoing import MessageOptions as MessageOptions
 from partita.core.outgoing import Outgoing as Outgoing
@@ -24,72 +26,6 @@ from partita.core.records import RecordReader as RecordReader
 if TYPE_CHECKING:
     from partita.core.extents import BacklogQuestion, GroupExtents
     from partita.core.views import BrokerView
-
-
-class TopicPartition(NamedTuple):
-    """One ordered slice of a topic."""
-
-    topic: str
-    partition: int
-
-    def __str__(self) -> str:
-        return f"{self.topic}/{self.partition}"
-
-
-@attrs.define(eq=False)
-class Fetch:
-    """
-    Messages of one partition that arrived together, unread.
-
-    Args:
-        partition: whose they are.
-        records: the client's records in offset order; may be lazy, is read once.
-        end_offset: the offset to read next when *records* is exhausted.
-        size_bytes: keys and values, in bytes; what flow control counts.
-        start_offset: the offset that it was read from; that of its first record, or below.
-    """
-
-    partition: TopicPartition
-    records: Iterable[object]
-    end_offset: int
-    size_bytes: int
-    start_offset: int
-
-
-@attrs.frozen
-class Membership:
-    """
-    What one member of a group reads.
-
-    Args:
-        group: the group's name; members of one group share the partitions.
-        topics: topic names; each must exist.
-        patterns: expressions that match a whole topic name.
-        start: where a partition without a commit begins, "earliest" or "latest".
-        name: this member's name in logs and on the broker.
-        temporary: nobody will come back to the group, so the broker may forget it with its last member.
-    """
-
-    group: str
-    topics: frozenset[str] = frozenset()
-    patterns: tuple[Pattern[str], ...] = ()
-    start: str = "earliest"
-    name: str = "partita"
-    temporary: bool = False
-
-
-@attrs.frozen
-class Commit:
-    """
-    What a group stores for a partition.
-
-    Args:
-        offset: the offset to read next; all below it is finished.
-        metadata: text that belongs to this offset, at most 4,096 characters; "": none.
-    """
-
-    offset: int
-    metadata: str = ""
 
 
 class AssignmentListener(Protocol):
@@ -249,8 +185,15 @@ class Backend(Protocol):
         """A new member, not joined yet."""
         ...
 
-    async def create_topic(self, topic: str, *, partitions: int, replication: int) -> None:
-        """Make a topic. Raises the client's own error, also when it exists."""
+    @property
+    def administrator(self) -> Administrator:
+        """Tells of topics and groups, and moves groups."""
+        ...
+
+    async def create_topic(
+        self, topic: str, *, partitions: int, replication: int, configs: Mapping[str, str] = NO_CONFIGS
+    ) -> None:
+        """Make a topic. Raises the client's own error, also when it exists; SettingsError for its configs."""
         ...
 
     async def delete_topic(self, topic: str) -> None:

@@ -115,7 +115,13 @@ class KafkaAdmin:
             self._pinging = None
         pinging.result()
 
-    async def create_topic(self, topic: str, partitions: int, replication: int) -> None:
+    async def on_controller(self, ask: Ask) -> Any:
+        """The answer to one request that only the controller takes; raises as the requests here do."""
+        return await self._ask(lambda admin: _on_controller(admin, ask))
+
+    async def create_topic(
+        self, topic: str, partitions: int, replication: int, configs: Mapping[str, str]
+    ) -> None:
         """
         Make a topic and wait until the broker tells its partitions' leaders.
 
@@ -123,11 +129,11 @@ class KafkaAdmin:
             TopicAlreadyExistsError: there is one of this name.
             Exception: the client's own error, by the broker's code.
         """
-        new = client.make(NewTopic, topic, partitions, replication)
-        answer = await self._ask(lambda admin: _on_controller(admin, admin.create_topics, [new]))
+        new = client.make(NewTopic, topic, partitions, replication, topic_configs=dict(configs))
+        answer = await self.on_controller(lambda admin: admin.create_topics([new]))
         for _, code, *text in answer.topic_errors:
             _check(code, *text)
-        await self._wait_until(lambda seen: _is_ready(seen.get(topic), partitions))
+        await self.wait_until(lambda seen: is_ready(seen.get(topic), partitions))
 
     async def delete_topic(self, topic: str) -> None:
         """
@@ -140,14 +146,14 @@ class KafkaAdmin:
         """
         if _is_internal(topic, (await self._described()).get(topic, {})):
             raise TopicMissing(topic)
-        answer = await self._ask(lambda admin: _on_controller(admin, admin.delete_topics, [topic]))
+        answer = await self.on_controller(lambda admin: admin.delete_topics([topic]))
         for _, code in answer.topic_error_codes:
             if for_code(code) is UnknownTopicOrPartitionError:
                 raise TopicMissing(topic)
             _check(code)
-        await self._wait_until(lambda seen: topic not in seen)
+        await self.wait_until(lambda seen: topic not in seen)
 
-    async def _wait_until(self, seen: Callable[[Mapping[str, Any]], bool]) -> None:
+    async def wait_until(self, seen: Callable[[Mapping[str, Any]], bool]) -> None:
         """Look until the change is seen, for up to the request deadline; it was made in any case."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.deadlines.request
@@ -217,11 +223,9 @@ class KafkaAdmin:
             leave(self._pinging)
 
 
-async def _on_controller(
-    admin: client.Client, ask: Callable[[list[Any]], Awaitable[Any]], what: list[Any]
-) -> Any:
+async def _on_controller(admin: client.Client, ask: Ask) -> Any:
     await client.know_controller(admin)
-    return await ask(what)
+    return await ask(admin)
 
 
 async def _asked(ask: Ask, used: client.Client) -> Any:
@@ -236,7 +240,8 @@ def _check(code: int, text: str | None = None) -> None:
         raise error(text or "")
 
 
-def _is_ready(topic: Mapping[str, Any] | None, partitions: int) -> bool:
+def is_ready(topic: Mapping[str, Any] | None, partitions: int) -> bool:
+    """Whether a topic has so many partitions with a leader, as the broker describes it."""
     if topic is None or topic["error_code"] != 0:
         return False
     led = [each for each in topic["partitions"] if each["leader"] >= 0]

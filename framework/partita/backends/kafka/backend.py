@@ -16,6 +16,7 @@ from aiokafka.errors import (
 )
 
 from partita.backends.kafka.admin import KafkaAdmin
+from partita.backends.kafka.administrator import KafkaAdministrator
 from partita.backends.kafka.denials import needing
 from partita.backends.kafka.extents import KafkaExtents
 from partita.backends.kafka.preflight import Preflight
@@ -25,6 +26,7 @@ from partita.backends.kafka.records import KafkaReader
 from partita.backends.kafka.settings import KafkaSetup
 from partita.backends.kafka.subscription import KafkaSubscription
 from partita.backends.kafka.views import GroupViews
+from partita.core.administration import NO_CONFIGS
 from partita.core.extents import BacklogQuestion, GroupExtents
 from partita.core.ports import ClientOption, Membership
 
@@ -68,6 +70,7 @@ class KafkaBackend:
         self.publisher = KafkaPublisher(settings, self._admin.largest_batch)
         isolation = settings.consumer(Membership(""))["isolation_level"]
         self._extents = KafkaExtents(self._admin, isolation)
+        self.administrator = KafkaAdministrator(self._admin, self._extents)
         self._views = GroupViews(self._admin)
         self._subscriptions: set[KafkaSubscription] = set()
 
@@ -113,10 +116,12 @@ class KafkaBackend:
         self._subscriptions.add(made)
         return made
 
-    async def create_topic(self, topic: str, *, partitions: int, replication: int) -> None:
+    async def create_topic(
+        self, topic: str, *, partitions: int, replication: int, configs: Mapping[str, str] = NO_CONFIGS
+    ) -> None:
         """Make a topic. Raises the client's own error, TopicAlreadyExistsError when it exists."""
         with needing(f"CREATE on the topic {topic!r} or on the cluster"):
-            await self._admin.create_topic(topic, partitions, replication)
+            await self._admin.create_topic(topic, partitions, replication, configs)
 
     async def delete_topic(self, topic: str) -> None:
         """Delete a topic and what is in it. Raises TopicMissing."""

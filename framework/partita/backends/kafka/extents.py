@@ -9,13 +9,16 @@ markers of transactions.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Any, TypeVar
 
 import attrs
 from aiokafka.errors import (
+    LeaderNotAvailableError,
     NoError,
+    NotLeaderForPartitionError,
     OffsetOutOfRangeError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 from aiokafka.protocol.fetch import FetchRequest
@@ -29,14 +32,16 @@ from partita.core.errors import TopicMissing
 from partita.core.extents import BacklogQuestion, Extent, GroupExtents, Place
 from partita.core.ports import TopicPartition
 
-_BEGIN, _END = -2, -1
+BEGIN, END = -2, -1
 # Bytes of each partition: enough for the headers of some batches, or for 50 markers.
 _PEEK_BYTES = 4096
 # Beside them: one batch is returned whole, and what it takes must not be taken from the others.
 _WHOLE_BATCH = 2**26
 _PEEKS = 4
+_TRIES, _PAUSE = 50, 0.1
 _READ_COMMITTED = "read_committed"
 
+T = TypeVar("T")
 Ends = Mapping[TopicPartition, int]
 
 
@@ -86,8 +91,11 @@ class KafkaExtents:
             Exception: the client's own error.
         """
         stored = await self._groups.ask(question.group)
+        return await settled(lambda: self._ask(question, stored))
+
+    async def _ask(self, question: BacklogQuestion, stored: Stored) -> GroupExtents:
         leaders = await self._leaders(question, stored)
-        begins, ends = await asyncio.gather(self._offsets(leaders, _BEGIN), self._offsets(leaders, _END))
+        begins, ends = await asyncio.gather(self.offsets(leaders, BEGIN), self.offsets(leaders, END))
         spots = {at: _spot(question, stored, at, begins[at], ends[at]) for at in leaders}
         unclear = {
             at: spot.place.position
@@ -109,7 +117,19 @@ class KafkaExtents:
             for each in described[topic]["partitions"]
         }
 
-    async def _offsets(self, leaders: Mapping[TopicPartition, int], which: int) -> Ends:
+    async def offsets(self, leaders: Mapping[TopicPartition, int], which: int) -> Ends:
+        """
+        One offset of each partition.
+
+        Args:
+            leaders: who is asked for which.
+            which: BEGIN, END, or milliseconds since 1970 for the first message at or after that time, and
+                -1 if there is none.
+
+        Raises:
+            Exception: the client's own error.
+        """
+
         async def ask(node: int, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
             topics = _by_topic((at, (at.partition, which)) for at in partitions)
             request = client.make(OffsetRequest, -1, self._isolation, topics)
@@ -186,6 +206,20 @@ class KafkaExtents:
             begin=spot.begin,
             read=None if stored.owned is None else at in stored.owned,
         )
+
+
+async def settled(ask: Callable[[], Awaitable[T]]) -> T:
+    """
+    What leaders answer; asked anew for up to 5 s while one of them says that it is none.
+
+    A leader that was just elected, also that of a topic that was just made, may not know it yet.
+    """
+    for _ in range(_TRIES):
+        try:
+            return await ask()
+        except (NotLeaderForPartitionError, LeaderNotAvailableError, UnknownTopicOrPartitionError):
+            await asyncio.sleep(_PAUSE)
+    return await ask()
 
 
 def _spot(question: BacklogQuestion, stored: Stored, at: TopicPartition, begin: int, end: int) -> Spot:

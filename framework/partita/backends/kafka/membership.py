@@ -86,9 +86,14 @@ class GroupReader:
 
 def _assigned(members: list[dict[str, Any]]) -> Iterator[TopicPartition]:
     for each in members:
-        if each["member_assignment"]:
-            assignment = client.make(ConsumerProtocolMemberAssignment.decode, each["member_assignment"])
-            yield from (TopicPartition(*at) for at in assignment.partitions())
+        yield from assignment(each["member_assignment"])
+
+
+def assignment(data: bytes) -> Iterator[TopicPartition]:
+    """The partitions of one member, as it was told them; none while it was told nothing yet."""
+    if data:
+        decoded = client.make(ConsumerProtocolMemberAssignment.decode, data)
+        yield from (TopicPartition(*at) for at in decoded.partitions())
 
 
 def _check(code: int) -> None:

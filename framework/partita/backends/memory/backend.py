@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Collection, Mapping
 
+from partita.backends.memory.administrator import MemoryAdministrator
 from partita.backends.memory.broker import MemoryBroker
 from partita.backends.memory.extents import extents
 from partita.backends.memory.groups import REBALANCE_TIMEOUT
 from partita.backends.memory.records import MemoryReader
 from partita.backends.memory.subscription import MemorySubscription
+from partita.core.administration import NO_CONFIGS
+from partita.core.errors import SettingsError
 from partita.core.extents import BacklogQuestion, GroupExtents
 from partita.core.figures import Published
 from partita.core.ports import Membership, Outgoing, Receipt
@@ -63,6 +66,7 @@ class MemoryBackend:
         self.broker = broker
         self.address = address
         self.publisher = MemoryPublisher(broker)
+        self.administrator = MemoryAdministrator(broker)
 
     @property
     def client(self) -> MemoryBroker:
@@ -81,8 +85,12 @@ class MemoryBackend:
         """A new member, not joined yet."""
         return MemorySubscription(self.broker, membership)
 
-    async def create_topic(self, topic: str, *, partitions: int, replication: int) -> None:
+    async def create_topic(
+        self, topic: str, *, partitions: int, replication: int, configs: Mapping[str, str] = NO_CONFIGS
+    ) -> None:
         """Make a topic; there is one copy whatever *replication* says. Raises SettingsError."""
+        if configs:
+            raise SettingsError(f"memory:// keeps all messages and has no {min(configs)}; leave configs away")
         self.broker.create(topic, partitions)
 
     async def delete_topic(self, topic: str) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from zlib import crc32
 
 from partita.backends.memory.groups import Group
@@ -51,6 +51,23 @@ class MemoryBroker:
         for group in self._groups.values():
             group.topics_changed(topic)
 
+    def grow(self, topic: str, partitions: int) -> None:
+        """
+        Let a topic have *partitions* partitions in all; groups that read it share the new ones.
+
+        Raises:
+            TopicMissing: there is none.
+            SettingsError: it has as many already.
+        """
+        logs = self._topics.get(topic)
+        if logs is None:
+            raise TopicMissing(topic)
+        if partitions <= len(logs):
+            raise SettingsError(f"{topic!r} has {len(logs)} partitions; give more than that")
+        logs += [[] for _ in range(partitions - len(logs))]
+        for group in self._groups.values():
+            group.topics_changed(topic)
+
     def ensure(self, topic: str) -> None:
         """Make a topic on first use."""
         if topic not in self._topics:
@@ -72,6 +89,11 @@ class MemoryBroker:
     def group(self, name: str) -> Group:
         """The group of that name, made on first use."""
         return self._groups.setdefault(name, Group(name, lambda: self.topics))
+
+    @property
+    def groups(self) -> Iterable[Group]:
+        """All groups, the oldest first."""
+        return self._groups.values()
 
     def known_group(self, name: str) -> Group | None:
         """The group of that name, if there is one."""

@@ -79,6 +79,11 @@ class Group:
         """The partitions that members have."""
         return frozenset(at for each in self._members for at in each.owned)
 
+    @property
+    def shares(self) -> Sequence[tuple[str, Sequence[TopicPartition]]]:
+        """Each member's name and partitions."""
+        return [(each.membership.name, sorted(each.owned)) for each in self._members]
+
     def join(self, member: Member) -> None:
         """Add a member; its share arrives with the rebalance that this starts."""
         self._members.append(member)

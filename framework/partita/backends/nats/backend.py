@@ -9,6 +9,7 @@ from nats import errors
 from nats.aio.client import Client
 from nats.js.errors import APIError, NoStreamResponseError, ServerError, ServiceUnavailableError
 
+from partita.backends.nats.administrator import NatsAdministrator
 from partita.backends.nats.client import Connection
 from partita.backends.nats.extents import NatsExtents
 from partita.backends.nats.publisher import NatsPublisher
@@ -16,6 +17,7 @@ from partita.backends.nats.records import NatsReader
 from partita.backends.nats.settings import NatsSetup
 from partita.backends.nats.subscription import NatsSubscription
 from partita.backends.nats.topics import Topics
+from partita.core.administration import NO_CONFIGS
 from partita.core.extents import BacklogQuestion, GroupExtents
 from partita.core.ports import ClientOption, Membership, TopicPartition
 
@@ -65,6 +67,7 @@ class NatsBackend:
         self._topics = Topics(self._connection)
         self.publisher = NatsPublisher(self._connection)
         self._subscriptions: WeakSet[NatsSubscription] = WeakSet()
+        self.administrator = NatsAdministrator(self._connection, settings.pin_timeout)
         self._extents = NatsExtents(self._connection, self._buffered)
         self._reopening: asyncio.Task[None] | None = None
         self._closed = False
@@ -124,7 +127,9 @@ class NatsBackend:
         self._subscriptions.add(made)
         return made
 
-    async def create_topic(self, topic: str, *, partitions: int, replication: int) -> None:
+    async def create_topic(
+        self, topic: str, *, partitions: int, replication: int, configs: Mapping[str, str] = NO_CONFIGS
+    ) -> None:
         """
         Make a topic: one stream with a subject for each partition.
 
@@ -132,7 +137,7 @@ class NatsBackend:
             SettingsError: the name or a number cannot be used.
             nats.js.errors.APIError: the server refused, for example because it exists.
         """
-        await self._topics.create(topic, partitions, replication)
+        await self._topics.create(topic, partitions, replication, configs)
 
     async def delete_topic(self, topic: str) -> None:
         """Delete a topic, what is in it, and what groups have committed. Raises TopicMissing."""

@@ -162,6 +162,26 @@ class Durable:
         """Deliver again from the floor. Raises the client's own error."""
         await self._connection.ask(f"CONSUMER.RESET.{self._path}", {})
 
+    async def place(self, offset: int, pin_timeout: float) -> str:
+        """
+        Let the group go on from *offset*; made if it is not there.
+
+        The server moves only a consumer that began at the beginning; another is made anew.
+
+        Returns:
+            When the consumer was made.
+
+        Raises:
+            SettingsError: there is one that somebody else made for another purpose.
+            nats.errors.Error: the client's own error.
+        """
+        await self.ensure("earliest", pin_timeout)
+        if (await self._info()).text("config", "deliver_policy") != "all":
+            await self._connection.ask(f"CONSUMER.DELETE.{self._path}")
+            await self.ensure("earliest", pin_timeout)
+        await self._connection.ask(f"CONSUMER.RESET.{self._path}", {"seq": offset})
+        return (await self._info()).text("created")
+
     async def release(self, unfinished: bool) -> None:
         """
         Give the partition away at once.

@@ -13,6 +13,20 @@ from partita.core.errors import SettingsError, TopicMissing
 from partita.core.settings import check_topic_name
 
 DUPLICATE_WINDOW = 120.0
+Setting = str | int
+# The server's settings of a stream that a topic may have, and what they are when nobody says otherwise.
+# Times are in nanoseconds, sizes in bytes, -1 and 0 mean no limit.
+_USUAL: Mapping[str, Setting] = {
+    "max_age": 0,
+    "max_bytes": -1,
+    "max_msgs": -1,
+    "max_msgs_per_subject": -1,
+    "max_msg_size": -1,
+    "duplicate_window": int(DUPLICATE_WINDOW * 1e9),
+    "storage": "file",
+    "discard": "old",
+    "compression": "none",
+}
 
 
 @attrs.frozen
@@ -42,16 +56,16 @@ class Topics:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def create(self, topic: str, partitions: int, replication: int) -> None:
+    async def create(self, topic: str, partitions: int, replication: int, configs: Mapping[str, str]) -> None:
         """
         Make a topic.
 
         Raises:
-            SettingsError: the name or a number cannot be used.
+            SettingsError: the name, a number or a setting cannot be used.
             nats.js.errors.APIError: the server refused, for example because it exists.
         """
         _check(topic, partitions, replication)
-        name = stream_name(topic)
+        name, settings = stream_name(topic), settings_of(configs)
         # The server says yes when asked again for a stream with the very same configuration; a mark of
         # its own makes each request another one, so that two who create a topic do not both succeed.
         await self._connection.ask(
@@ -61,8 +75,9 @@ class Topics:
                 "subjects": [subject(topic, number) for number in range(partitions)],
                 "storage": "file",
                 "retention": "limits",
-                "num_replicas": replication,
                 "duplicate_window": int(DUPLICATE_WINDOW * 1e9),
+                **settings,
+                "num_replicas": replication,
                 "metadata": {TOPIC: topic, MADE: token_hex(8)},
             },
         )
@@ -123,6 +138,36 @@ class Topics:
             except TopicMissing:
                 continue
         return {topic: seconds for topic, seconds in kept.items() if seconds}
+
+
+def settings_of(configs: Mapping[str, str]) -> Mapping[str, Setting]:
+    """
+    Settings of a stream from their text.
+
+    Raises:
+        SettingsError: there is no such setting of a topic, or it takes another kind of value.
+    """
+    found: dict[str, Setting] = {}
+    for name, value in configs.items():
+        usual = _USUAL.get(name)
+        if usual is None:
+            raise SettingsError(
+                f"a topic on NATS has no setting {name!r}; it has {', '.join(sorted(_USUAL))}"
+            )
+        if isinstance(usual, str):
+            found[name] = value
+            continue
+        try:
+            found[name] = int(value)
+        except ValueError:
+            raise SettingsError(f"{name}={value!r}: give a whole number") from None
+    return found
+
+
+def differing(stream: Answer) -> Mapping[str, str]:
+    """The settings of a stream that are not what a topic has when nobody says otherwise."""
+    told = {name: stream.at("config", name) for name in _USUAL}
+    return {name: str(value) for name, value in told.items() if value not in (None, _USUAL[name])}
 
 
 def _missing(topic: str, error: NotFoundError) -> Exception:
