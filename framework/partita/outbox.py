@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from partita.core.errors import PublishErrors
 from partita.core.health import describe
-from partita.core.ports import Backend, Outgoing, QuickPublisher, Receipt
+from partita.core.ports import Backend, Outgoing, Post, QuickPublisher, Receipt
 from partita.message import Delivery
 from partita.telemetry.tracing import Tracing
 
@@ -23,15 +23,17 @@ class Outbox:
         tracing: None when no provider is installed.
 
     Attributes:
-        post: publishes without an object for the message; None: each needs one, for its span.
+        posts: see `QuickPublisher.posts`; none when each message has a span.
     """
 
     def __init__(self, backend: Backend, tracing: Tracing | None) -> None:
         self._publisher = publisher = backend.publisher
         self._tracing = tracing
-        quick = publisher if isinstance(publisher, QuickPublisher) else None
-        self.post = quick.post if quick is not None and tracing is None else None
-        self._waiting = _posting(quick) if quick is not None else publisher.send
+        self.posts: Mapping[str, Post] = {}
+        self._waiting: Send = publisher.send
+        if isinstance(publisher, QuickPublisher):
+            self._waiting = publisher.queue
+            self.posts = publisher.posts if tracing is None else {}
         self._under_way: dict[asyncio.Future[Receipt], str] = {}
         self._claimed: set[asyncio.Future[Receipt]] = set()
         self._failed: dict[asyncio.Future[Receipt], Exception] = {}
@@ -117,22 +119,6 @@ class Outbox:
             _log.error("a message was not acknowledged: %s", describe(error))
             self._failed[receipt] = error
         self._claimed.discard(receipt)
-
-
-def _posting(publisher: QuickPublisher) -> Send:
-    """What `QuickPublisher.post` does, for a message that there is already."""
-
-    def send(topic: str, message: Outgoing) -> Awaitable[Receipt]:
-        try:
-            return publisher.post(
-                topic, message.value, message.key, message.headers, message.partition, message.timestamp
-            )
-        except Exception as error:  # noqa: BLE001 - it is the caller's, through the future
-            failed: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-            failed.set_exception(error)
-            return failed
-
-    return send
 
 
 def _error_of(receipt: asyncio.Future[Receipt]) -> Exception | None:

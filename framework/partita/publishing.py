@@ -56,12 +56,12 @@ class Publishing(Opened):
             Exception: the client's own error, untouched.
         """
         payload = value if type(value) is bytes else payload_of(value)
-        post = self._outbox.post
+        post = self._outbox.posts.get(topic)
         if post is None or not self._open:
             message = Outgoing(payload, key=key, headers=headers, partition=partition, timestamp=timestamp)
             return await self._publish(topic, message)
         try:
-            return await post(topic, payload, key, headers, partition, timestamp)
+            return await post(payload, key, headers, partition, timestamp)
         except Exception:
             self._outbox.fail(topic)
             raise

@@ -18,6 +18,7 @@ from partita.core.client_options import ClientOption as ClientOption
 from partita.core.outgoing import MessageOptions as MessageOptions
 from partita.core.outgoing import Outgoing as Outgoing
 from partita.core.outgoing import Receipt as Receipt
+from partita.core.publisher import Post as Post
 from partita.core.publisher import Publisher as Publisher
 from partita.core.publisher import QuickPublisher as QuickPublisher
 from partita.core.records import Headers as Headers

@@ -1,6 +1,6 @@
 """The seam for what sends messages."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 from partita.core.figures import Published
@@ -36,18 +36,19 @@ class Publisher(Protocol):
         ...
 
 
+# Value, key, headers, partition and timestamp of a message for one topic; await the result at once.
+Post = Callable[[bytes | None, bytes | None, Headers, int | None, int | None], Awaitable[Receipt]]
+
+
 @runtime_checkable
 class QuickPublisher(Protocol):
-    """A publisher that needs no object for each message."""
+    """A publisher with a shorter way, and a limit for what is under way."""
 
-    def post(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None = None,
-        headers: Headers = (),
-        partition: int | None = None,
-        timestamp: int | None = None,
-    ) -> Awaitable[Receipt]:
-        """What `Publisher.publish` does; it raises now, or when the result is awaited."""
+    @property
+    def posts(self) -> Mapping[str, Post]:
+        """For topics that were published to: what does the same without an object for each message."""
+        ...
+
+    def queue(self, topic: str, message: Outgoing) -> Awaitable[Receipt]:
+        """What `Publisher.publish` does; await the result at once."""
         ...

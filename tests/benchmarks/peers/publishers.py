@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
-from statistics import mean
 from time import perf_counter, process_time
 
 PAYLOAD = bytes(1024)
@@ -86,7 +85,7 @@ async def measure(library: str, address: str, topic: str, sizes: Sequence[int]) 
         waits = sorted(await publish_all(publish, messages, callers, keys))
         seconds, spent = perf_counter() - began, process_time() - cpu
         memory = resident()
-    times = (mean(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)])
+    times = (sum(waits) / len(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)])
     print(seconds, spent, *(1000 * each for each in times), memory)
 
 

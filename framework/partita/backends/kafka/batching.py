@@ -28,7 +28,7 @@ class Batch:
         opened: loop time in seconds at which the first message came.
 
     Attributes:
-        append: adds a message to the builder.
+        append: encodes a message, given its place in the batch, time, key, value and headers.
         size: bytes of its messages, an upper bound.
         extra: how many of these are headers.
         receipts: what the callers wait for, in order.
@@ -39,7 +39,7 @@ class Batch:
     builder: Any
     opened: float
     append: Callable[..., Any] = attrs.field(
-        init=False, default=attrs.Factory(lambda batch: batch.builder.append, takes_self=True)
+        init=False, default=attrs.Factory(lambda batch: batch.builder._builder.append, takes_self=True)
     )
     size: int = 0
     extra: int = 0
@@ -49,14 +49,17 @@ class Batch:
 
     def add(self, sending: Sending) -> None:
         """Encode a message. There must be room for it, or nothing in the batch yet."""
-        self.stored.append(
-            self.append(
-                timestamp=sending.timestamp, key=sending.key, value=sending.value, headers=sending.headers
-            )
-        )
+        place = len(self.receipts)
+        made = self.append(place, sending.timestamp, sending.key, sending.value, sending.headers)
+        self.stored.append(made)
         self.receipts.append(sending.receipt)
         self.size += sending.size
         self.extra += sending.size - framed(sending.key, sending.value)
+
+    def close(self) -> None:
+        """Nothing more comes; the client's object learns how much there is."""
+        self.builder._relative_offset = len(self.receipts)
+        self.builder.close()
 
     @property
     def content(self) -> int:
@@ -148,14 +151,14 @@ class Slot:
         open: takes messages; goes after those in the queue.
         queue: batches that take no more.
         flight: the batch on its way.
-        task: sends it, or deals with its failure; None while there is nothing to do.
+        busy: whether somebody sees to what waits.
     """
 
     number: int
     open: Batch | None = None
     queue: deque[Batch] = attrs.field(factory=deque)
     flight: Flight | None = None
-    task: asyncio.Task[Any] | None = None
+    busy: bool = False
 
     @property
     def has_more(self) -> bool:

@@ -1,7 +1,7 @@
 """Sending the batches of one topic, and what a failure means for the producer and for each message."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
@@ -77,6 +77,8 @@ class BatchSender:
         self._means = means
         self._on_gone = on_gone
         self._busy: set[Slot] = set()
+        self._leaving: list[Slot] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._time = asyncio.get_running_loop().time
 
     def start(self, slot: Slot) -> None:
@@ -87,41 +89,65 @@ class BatchSender:
         """
         if not self._busy:
             self._means.watch()
+        slot.busy = True
         self._busy.add(slot)
-        slot.task = task = begin(self._send_next(slot))
-        task.add_done_callback(partial(self._answered, slot))
+        self._leaving.append(slot)
+        if len(self._leaving) == 1:
+            self._begin(self._leave())
 
-    async def _send_next(self, slot: Slot) -> Any:
-        producers = self._means.producers
-        running = producers.ready() or await producers.get()
+    def _begin(self, call: Coroutine[Any, Any, None]) -> None:
+        task = begin(call)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _leave(self) -> None:
+        """One task for the batches of all partitions, while giving one to the client takes no wait."""
+        slots, self._leaving = self._leaving, []
+        running = self._means.producers.ready()
+        for slot in slots:
+            if running is None or running.partitions_known(self._topic) <= slot.number:
+                self._begin(self._send_when_ready(slot))
+            else:
+                await self._send(slot, running)
+
+    async def _send_when_ready(self, slot: Slot) -> None:
+        try:
+            running = await self._means.producers.get()
+        except Exception as error:  # noqa: BLE001 - it is the callers', through their futures
+            self.fail(slot.clear(), error)
+            self._go_on(slot)
+        else:
+            await self._send(slot, running)
+
+    async def _send(self, slot: Slot, running: Running) -> None:
         batch = slot.take()
         if batch is None:
-            return None  # given up while the producer was started
-        self._slots.move_on(slot)
-        slot.flight = Flight(batch, running, self._time())
-        batch.builder.close()
-        sent = await running.producer.send_batch(batch.builder, self._topic, partition=slot.number)
-        return await sent
-
-    def _answered(self, slot: Slot, task: asyncio.Task[Any]) -> None:
-        error = KafkaConnectionError("given up") if task.cancelled() else task.exception()
-        if slot.task is not task:
-            return  # its callers were told already that the outcome is unknown
-        if error is None and slot.flight is not None:
-            self._stored(slot, slot.flight, task.result())
-        elif error is not None and slot.flight is None:
-            self.fail(slot.clear(), error)  # there is no producer
-        elif error is not None and slot.flight is not None:
-            self._give_up(slot, slot.flight, error)
+            self._go_on(slot)  # given up while the producer was started
             return
-        self._go_on(slot)
+        self._slots.move_on(slot)
+        slot.flight = flight = Flight(batch, running, self._time())
+        batch.close()
+        try:
+            sent = await running.producer.send_batch(batch.builder, self._topic, partition=slot.number)
+        except Exception as error:  # noqa: BLE001 - it is the callers', through their futures
+            self._give_up(slot, flight, error)
+        else:
+            sent.add_done_callback(partial(self._answered, slot, flight))
+
+    def _answered(self, slot: Slot, flight: Flight, sent: asyncio.Future[Any]) -> None:
+        error = KafkaConnectionError("given up") if sent.cancelled() else sent.exception()
+        if error is not None:
+            self._give_up(slot, flight, error)
+        elif slot.flight is flight and not flight.failing:
+            self._stored(slot, flight, sent.result())
+            self._go_on(slot)
 
     def _go_on(self, slot: Slot) -> None:
         slot.flight = None
         if slot.has_more:
             self.start(slot)
         else:
-            slot.task = None
+            slot.busy = False
             self._busy.discard(slot)
 
     def _stored(self, slot: Slot, flight: Flight, metadata: Any) -> None:
@@ -134,8 +160,7 @@ class BatchSender:
         sent.count(messages, flight.batch.content)
         # As if all had come with the first of them.
         sent.waits.add((self._time() - flight.batch.opened) * messages, messages)
-        known = flight.by.producer.client.cluster.partitions_for_topic(self._topic)
-        self._slots.grow(len(known or ()))
+        self._slots.grow(flight.by.partitions_known(self._topic))
 
     def fail(self, batches: Iterable[Batch], error: BaseException) -> None:
         """Nothing more is done for these."""
@@ -151,7 +176,7 @@ class BatchSender:
             self.fail(late, KafkaTimeoutError("not sent: its turn did not come within the deadline"))
             slot.seal_older(now - _SEAL_AFTER)
             flight = slot.flight
-            if flight is None or flight.failing:
+            if flight is None:
                 continue
             if now - flight.since >= delivery:
                 text = (
@@ -161,18 +186,18 @@ class BatchSender:
                 self._give_up(slot, flight, KafkaTimeoutError(unknown))
             elif now - flight.since >= _LOOK_AFTER and not flight.looked:
                 flight.looked = True
-                begin(self._look(slot, flight))
+                self._begin(self._look(slot, flight))
         return bool(self._busy)
 
     async def _look(self, slot: Slot, flight: Flight) -> None:
-        if await self._is_missing() and slot.flight is flight and not flight.failing:
+        if await self._is_missing():
             self._give_up(slot, flight, TopicMissing(self._topic))
 
     def gone(self, running: Running) -> None:
         """A producer has ended: what it had not acknowledged by now it never will."""
         for slot in list(self._busy):
             flight = slot.flight
-            if flight is not None and flight.by is running and not flight.failing:
+            if flight is not None and flight.by is running:
                 count = len(flight.batch.receipts)
                 text = f"the producer was given up; whether {count} messages for {self._topic!r} were stored"
                 self._give_up(slot, flight, KafkaConnectionError(f"{text} is unknown"))
@@ -186,8 +211,10 @@ class BatchSender:
 
     def _give_up(self, slot: Slot, flight: Flight, failure: BaseException) -> None:
         """Nothing else of the partition is sent until it is clear what becomes of the batch."""
+        if slot.flight is not flight or flight.failing:
+            return  # its callers were told already that the outcome is unknown
         flight.failing = True
-        slot.task = begin(self._deal_with(slot, flight, failure))
+        self._begin(self._deal_with(slot, flight, failure))
 
     async def _deal_with(self, slot: Slot, flight: Flight, failure: BaseException) -> None:
         try:

@@ -13,20 +13,23 @@ from partita.core.errors import SettingsError
 REMEMBERED = 65_536  # keys of a generation
 _LONGEST_KEY = 128  # bytes; longer ones are not remembered
 _WORD, _MIX = 0xFFFFFFFF, 0x5BD1E995
+_UNPACKED = 33
+_unpack = [struct.Struct(f"<{words}I").unpack_from for words in range(_UNPACKED)]
+_NOWHERE = Slot(0)  # while no partition is known
 Partitioner = Callable[[bytes | None, Sequence[int], Sequence[int]], int]
 
 
-def murmur2(key: bytes) -> int:
+def murmur2(key: bytes, mix: int = _MIX, mask: int = _WORD) -> int:
     """The hash of the client's own partitioner, which takes byte after byte and several times as long."""
     length = len(key)
-    mixed = 0x9747B28C ^ length
     words = length >> 2
-    for word in struct.unpack_from(f"<{words}I", key):
-        word = word * _MIX & _WORD
-        mixed = (mixed * _MIX & _WORD) ^ ((word ^ word >> 24) * _MIX & _WORD)
+    mixed = 0x9747B28C ^ length
+    for word in _unpack[words](key) if words < _UNPACKED else struct.unpack_from(f"<{words}I", key):
+        word = word * mix & mask
+        mixed = (mixed * mix ^ (word ^ word >> 24) * mix) & mask
     if length & 3:
-        mixed = (mixed ^ int.from_bytes(key[words << 2 :], "little")) * _MIX & _WORD
-    mixed = (mixed ^ mixed >> 13) * _MIX & _WORD
+        mixed = (mixed ^ int.from_bytes(key[words << 2 :], "little")) * mix & mask
+    mixed = (mixed ^ mixed >> 13) * mix & mask
     return mixed ^ mixed >> 15
 
 
@@ -46,7 +49,7 @@ class Slots:
         largest: bytes of the largest message that the client sends and the topic is known to take.
         plain: the same where a message needs no more than its place: partitions are known, and there is no
             partitioner; else 0.
-        sticky: where messages without a key go now, until its batch is cut; None: no partition is known.
+        sticky: where messages without a key go now, until its batch is cut.
     """
 
     topic: str
@@ -57,7 +60,7 @@ class Slots:
     largest: int = attrs.field(init=False, default=attrs.Factory(lambda slots: slots.sends, takes_self=True))
     plain: int = attrs.field(init=False, default=0)
     slots: list[Slot] = attrs.field(factory=list)
-    sticky: Slot | None = None
+    sticky: Slot = _NOWHERE
     # Two generations: what is asked for again moves to the younger one, and the older is dropped whole.
     _young: dict[bytes, Slot] = attrs.field(factory=dict)
     _old: dict[bytes, Slot] = attrs.field(factory=dict)
@@ -82,12 +85,12 @@ class Slots:
         if partitions > len(self.slots):
             self._young, self._old = {}, {}
             self.slots += [Slot(number) for number in range(len(self.slots), partitions)]
-            self.sticky = self.sticky or self.slots[0]
+            self.sticky = self.slots[self.sticky.number]
             self.plain = self.largest if self.partitioner is None else 0
 
     def forget(self) -> Sequence[Batch]:
         """No partition is known any more; returns the batches that waited at those there were."""
-        slots, self.slots, self.sticky = self.slots, [], None
+        slots, self.slots, self.sticky = self.slots, [], _NOWHERE
         self.plain = 0
         self._young, self._old = {}, {}
         return [batch for slot in slots for batch in slot.clear()]
@@ -111,7 +114,6 @@ class Slots:
             return self.slots[partition]
         if key is not None:
             return self._young.get(key) or self._of_key(key)
-        assert self.sticky is not None  # there is a partition
         return self.sticky
 
     def _of_key(self, key: bytes) -> Slot:

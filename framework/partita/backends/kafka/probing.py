@@ -45,7 +45,7 @@ PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
     (AIOKafkaConsumer, ("_client", "_subscription", "_coordinator", "_fetcher", "_closed")),
     (AIOKafkaProducer, ("client", "_sender", "_closed")),
     (AIOKafkaAdminClient, ("_client", "_closed")),
-    (BatchBuilder, ("_build",)),
+    (BatchBuilder, ("_build", "_builder", "_relative_offset")),
     (Sender, ("sender_task",)),
     (Fetcher, ("_fetch_task", "_pending_tasks")),
     (SubscriptionState, ("subscribe_pattern", "reassignment_in_progress")),

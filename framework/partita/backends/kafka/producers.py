@@ -30,6 +30,10 @@ class Running:
     producer: client.Client
     gone: asyncio.Future[None]
 
+    def partitions_known(self, topic: str) -> int:
+        """How many partitions of a topic the producer knows without asking; 0: it would have to ask."""
+        return len(self.producer.client.cluster.partitions_for_topic(topic) or ())
+
     async def partitions(self, topic: str, seconds: float) -> int:
         """
         How many partitions a topic has; 0: there is no such topic.

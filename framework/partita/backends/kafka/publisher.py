@@ -16,12 +16,12 @@ from partita.backends.kafka.calls import begin, ended, leave
 from partita.backends.kafka.delivery import Means
 from partita.backends.kafka.partitioning import Slots, own_partitioner
 from partita.backends.kafka.producers import Producers, Running
-from partita.backends.kafka.sendings import FRAME, UNKNOWN, Budget, Sending, prepare
+from partita.backends.kafka.sendings import Budget, Sending, prepare
 from partita.backends.kafka.settings import KafkaSetup
 from partita.backends.kafka.topics import TopicSender
 from partita.core.errors import Closed
 from partita.core.figures import Published
-from partita.core.ports import Headers, Outgoing, Receipt
+from partita.core.ports import Outgoing, Post, Receipt
 
 _MAX_REQUEST = 1_048_576  # bytes; the client's default of max_request_size
 _TICK = 0.25  # seconds
@@ -34,6 +34,10 @@ class KafkaPublisher:
     Args:
         settings: servers, options and deadlines.
         limit_of: asks the broker for the largest batch that a topic takes, in bytes.
+
+    Attributes:
+        published: what is counted.
+        posts: for each topic that was published to: publishes without an object for each message.
     """
 
     def __init__(self, settings: KafkaSetup, limit_of: Callable[[str], Awaitable[int]]) -> None:
@@ -46,6 +50,7 @@ class KafkaPublisher:
             self._producers, self._deadlines, self._budget, limit_of, self._watch, self.published
         )
         self._topics: dict[str, TopicSender] = {}
+        self.posts: dict[str, Post] = {}
         self._partitioner = own_partitioner(options.get("partitioner"))
         self._largest = int(options.get("max_request_size", _MAX_REQUEST))
         self._batch_bytes = int(options["max_batch_size"])
@@ -77,32 +82,8 @@ class KafkaPublisher:
         """
         return await self._queue(topic, message, True)
 
-    def post(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None = None,
-        headers: Headers = (),
-        partition: int | None = None,
-        timestamp: int | None = None,
-    ) -> asyncio.Future[Receipt]:
-        """
-        What `publish` does, without an object for the message. Await the result at once.
-
-        Raises:
-            Exception: what `publish` raises, now or when the result is awaited.
-        """
-        # Most messages have no headers and no timestamp, and there is room: they are given their place
-        # here without one more object. Everything else is checked by `_queue`.
-        sender = self._topics.get(topic)
-        if sender is not None and type(value) is bytes and timestamp is None and not headers:
-            size = FRAME + len(value)
-            if key is not None:
-                size = size + len(key) if type(key) is bytes else UNKNOWN
-            budget = self._budget
-            if size <= sender.slots.plain and not budget.waiting and budget.held + size <= budget.limit:
-                return sender.post(value, key, partition, size)
-        message = Outgoing(value, key=key, headers=headers, partition=partition, timestamp=timestamp)
+    def queue(self, topic: str, message: Outgoing) -> asyncio.Future[Receipt]:
+        """What `publish` does; await the result at once."""
         return self._queue(topic, message, True)
 
     def send(self, topic: str, message: Outgoing) -> asyncio.Future[Receipt]:
@@ -135,7 +116,7 @@ class KafkaPublisher:
             budget.held += sending.size
             sender.add(sending)
         elif may_wait:
-            budget.waiting.append((sending, sender.add))
+            budget.wait(sending, sender.add)
             self._watch()
         else:
             raise asyncio.QueueFull(
@@ -145,8 +126,9 @@ class KafkaPublisher:
 
     def _sender(self, topic: str) -> TopicSender:
         slots = Slots(topic, self._batch_bytes, self._largest, self._partitioner)
-        sender = TopicSender(slots, self._means)
+        sender = TopicSender(slots, self._means, self.queue)
         self._topics[topic] = sender
+        self.posts[topic] = sender.post
         return sender
 
     def _gone(self, running: Running) -> None:
@@ -182,8 +164,7 @@ class KafkaPublisher:
         if self._closed:
             return
         self._closed = True
-        for sender in self._topics.values():
-            sender.slots.plain = 0
+        self.posts.clear()
         flush = begin(self.flush())
         if not await ended(flush, self._deadlines.close):
             leave(flush)

@@ -15,7 +15,6 @@ from partita.core.ports import Outgoing, Receipt
 _BYTES = (bytes, bytearray, memoryview)
 # Bytes that a message without headers takes beside its key and value, at most; those of a batch included.
 FRAME = 96
-UNKNOWN = 2**31  # bytes; more than any broker takes
 Serializer = Callable[[Any], bytes | None]
 estimate: Callable[[bytes | None, bytes | None, Any], int] = DefaultRecordBatchBuilder.estimate_size_in_bytes
 
@@ -107,17 +106,26 @@ class Budget:
 
     Attributes:
         held: bytes that are not acknowledged.
+        open_to: what may be held when one more message is taken; below zero while somebody waits.
         waiting: messages in the order in which they came, each with what gives it its place.
     """
 
     limit: int
     held: int = 0
+    open_to: int = attrs.field(
+        init=False, default=attrs.Factory(lambda budget: budget.limit, takes_self=True)
+    )
     waiting: deque[tuple[Sending, Callable[[Sending], None]]] = attrs.field(factory=deque)
     _admitting: bool = False
 
     def has_room(self, size: int) -> bool:
         """Whether *size* bytes may be taken now: nobody waits, and they fit."""
         return not self.waiting and (self.held + size <= self.limit or not self.held)
+
+    def wait(self, sending: Sending, place: Callable[[Sending], None]) -> None:
+        """Call *place* with a message when it is its turn."""
+        self.waiting.append((sending, place))
+        self.open_to = -1
 
     def release(self, size: int) -> None:
         """So many bytes are acknowledged or have failed: whoever is first gets its place."""
@@ -126,6 +134,7 @@ class Budget:
             self._admitting = True  # a message that fails at its place releases its bytes at once
             self._admit()
             self._admitting = False
+            self._open()
 
     def _admit(self) -> None:
         while self.waiting:
@@ -142,8 +151,14 @@ class Budget:
         """Give up those whose turn has not come in time."""
         while self.waiting and self.waiting[0][0].due <= now:
             self.waiting.popleft()[0].fail(error())
+        self._open()
 
     def clear(self, error: Exception) -> None:
         """Give up all that wait."""
         while self.waiting:
             self.waiting.popleft()[0].fail(error)
+        self._open()
+
+    def _open(self) -> None:
+        if not self.waiting:
+            self.open_to = self.limit

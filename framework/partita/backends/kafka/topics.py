@@ -1,16 +1,19 @@
 """The sender of one topic: it finds the topic's partitions and gives each message its place in a batch."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from partita.backends.kafka.batching import Batch, Slot
 from partita.backends.kafka.calls import begin
 from partita.backends.kafka.delivery import BatchSender, Means
 from partita.backends.kafka.denials import say_what_is_needed
 from partita.backends.kafka.partitioning import Slots
-from partita.backends.kafka.sendings import Sending
+from partita.backends.kafka.sendings import FRAME, Sending
 from partita.core.errors import TopicMissing
-from partita.core.ports import Receipt
+from partita.core.ports import Headers, Outgoing, Receipt
+
+Queue = Callable[[str, Outgoing], asyncio.Future[Receipt]]
+_NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 class TopicSender:
@@ -20,54 +23,69 @@ class TopicSender:
     Args:
         slots: its partitions, none of which is known yet.
         means: what is shared with other topics.
+        queue: takes a message that needs more than its place.
     """
 
-    def __init__(self, slots: Slots, means: Means) -> None:
+    def __init__(self, slots: Slots, means: Means, queue: Queue) -> None:
         self._topic = slots.topic
-        self._means = means
+        self._means, self._budget = means, means.budget
+        self._queue = queue
         self.slots = slots
         slots.available = self._available
         self._batches = BatchSender(slots, means, lambda: self.fail_all(TopicMissing(slots.topic)))
         self._unplaced: list[Sending] = []
         self._resolving: asyncio.Task[None] | None = None
         loop = asyncio.get_running_loop()
-        self._time, self._future = loop.time, loop.create_future
+        self._time = loop.time
+        self._future: Callable[[], asyncio.Future[Receipt]] = loop.create_future
         self.tick, self.gone = self._batches.tick, self._batches.gone
 
     def post(
-        self, value: bytes, key: bytes | None, partition: int | None, size: int
+        self,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Headers,
+        partition: int | None,
+        timestamp: int | None,
     ) -> asyncio.Future[Receipt]:
         """
-        Give a message its place without further checks; its size is counted here.
+        Publish a message; a full buffer makes it wait for its turn. Await the result at once.
 
         Raises:
             SettingsError: its partition does not exist.
         """
-        slots = self.slots
-        slot = slots.sticky if key is None and partition is None else slots.choose(partition, key)
-        assert slot is not None  # whoever calls has looked
-        batch = slot.open
-        if batch is None or batch.size + size > slots.batch_bytes:
-            batch = self._opened(slot, size, key is None and partition is None)
-        receipt: asyncio.Future[Receipt] = self._future()
-        batch.stored.append(batch.append(timestamp=None, key=key, value=value))
-        batch.receipts.append(receipt)
-        batch.size += size
-        self._means.budget.held += size
-        return receipt
+        # Most messages have no headers and no timestamp, and there is room: they are given their place
+        # here without one more object. Everything else goes the long way, where it is checked.
+        slots, budget = self.slots, self._budget
+        if type(value) is bytes and timestamp is None and not headers and (key is None or type(key) is bytes):
+            size = FRAME + len(value) if key is None else FRAME + len(value) + len(key)
+            if size <= slots.plain and budget.held + size <= budget.open_to:
+                anywhere = key is None and partition is None
+                slot = slots.sticky if anywhere else slots.choose(partition, key)
+                batch = slot.open
+                if batch is None or batch.size + size > slots.batch_bytes:
+                    batch = self._opened(slot, size, anywhere)
+                receipt = self._future()
+                batch.stored.append(batch.append(len(batch.receipts), None, key, value, _NO_HEADERS))
+                batch.receipts.append(receipt)
+                batch.size += size
+                budget.held += size
+                return receipt
+        message = Outgoing(value, key=key, headers=headers, partition=partition, timestamp=timestamp)
+        return self._queue(slots.topic, message)
 
     def _opened(self, slot: Slot, size: int, anywhere: bool) -> Batch:
         """A batch with room, at *slot*, or where messages go that may go *anywhere*."""
         if slot.open is not None:
             slot.seal()
             self.slots.move_on(slot)
-            if anywhere and self.slots.sticky is not None:
+            if anywhere:
                 slot = self.slots.sticky
                 if slot.open is not None and slot.open.size + size <= self.slots.batch_bytes:
                     return slot.open
                 slot.seal()
         slot.open = batch = Batch(self._means.producers.make_batch(), self._time())
-        if slot.task is None:
+        if not slot.busy:
             self._batches.start(slot)
         return batch
 
@@ -91,7 +109,7 @@ class TopicSender:
     def _refuse(self, sendings: Sequence[Sending], error: Exception) -> None:
         for sending in sendings:
             sending.fail(error)
-            self._means.budget.release(sending.size)
+            self._budget.release(sending.size)
 
     def _available(self) -> Sequence[int]:
         running = self._means.producers.ready()
