@@ -23,6 +23,8 @@ class BrokerProbe:
         """Whether the broker answers within *timeout* seconds."""
         if self._question is None or self._question.done():
             self._question = asyncio.get_running_loop().create_task(self._backend.ping())
+            # One that fails when nobody waits any more is told by the next.
+            self._question.add_done_callback(lambda done: done.cancelled() or done.exception())
         # A question that hangs at a frozen broker is left alone: cancelling a client call can break the
         # client. The next look waits for the same one.
         await asyncio.wait([self._question], timeout=timeout)

@@ -32,6 +32,7 @@ class Summary:
         failed: messages that were given up, as dead letters or dropped, or were parked when it ended.
         parked: those, with their errors.
         abandoned: messages whose handler was still running when the drain deadline passed.
+        uncommitted: partitions whose last offsets no broker took; what was finished since is handled again.
         late: messages whose handler returned when their partition was somebody else's already; not counted
             as handled, since its next owner handles them.
     """
@@ -41,6 +42,7 @@ class Summary:
     parked: Sequence[Parked] = ()
     abandoned: int = 0
     late: int = 0
+    uncommitted: int = 0
 
 
 class Subscription:
@@ -128,7 +130,8 @@ class Subscription:
         parked, abandoned = self.parked, sum(each.abandoned for each in self.consumers)
         given_up = sum(each.failed for each in self.consumers)
         late = sum(each.late_completions for each in self.consumers)
-        return Summary(self.handled, given_up + len(parked), parked, abandoned, late)
+        uncommitted = sum(len(each.uncommitted) for each in self.consumers)
+        return Summary(self.handled, given_up + len(parked), parked, abandoned, late, uncommitted)
 
     @property
     def live(self) -> Part:

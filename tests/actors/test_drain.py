@@ -266,12 +266,33 @@ def test_a_commit_that_stays_refused_holds_a_drain_up_for_five_seconds() -> None
             await until(lambda: handler.done == [b"1"])
             began = asyncio.get_running_loop().time()
             await running.consumer.drain()
+            assert running.consumer.uncommitted == [AT]
             return asyncio.get_running_loop().time() - began
 
     seconds, _ = run(scenario())
 
     assert 5.0 <= seconds <= 5.2
     assert broker.stored == {AT: 0}
+
+
+def test_what_a_lost_partition_had_not_stored_is_told_until_somebody_has_it() -> None:
+    """A member that ends before the broker says so has left work to be done again."""
+    handler, broker = Slow(1), ScriptedBroker(AT)
+    broker.refused = {AT: Outage("away")}
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, handler) as running:
+            broker.member.feed(AT, b"1")
+            await until(lambda: handler.done == [b"1"])
+            broker.member.listener.lost([AT])
+            assert running.consumer.uncommitted == [AT]
+            await pass_time(6)
+            assert running.consumer.uncommitted == []
+            broker.member.listener.assigned([AT])
+            await running.consumer.drain()
+            assert running.consumer.uncommitted == []
+
+    run(scenario())
 
 
 def test_a_second_assignment_without_a_revocation_ends_the_first() -> None:

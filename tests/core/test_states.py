@@ -29,6 +29,7 @@ def still(facts: Facts, seconds: float = 4.0) -> PartitionState:
         (Facts(), "caught up"),
         (Facts(unread=0), "caught up"),
         (Facts(begun=False, unread=0), "caught up"),
+        (Facts(unread=0, told_for=20.0), "caught up (when the broker last answered, 20 s ago)"),
         (Facts(begun=False), "flowing"),
         (Facts(unread=3), "flowing"),
         (Facts(busy=True), "flowing"),

@@ -80,6 +80,8 @@ def closing(summary: Summary, seconds: float) -> Iterator[str]:
     )
     for parked in summary.parked:
         yield f"parked {parked}"
+    if summary.uncommitted:
+        yield f"uncommitted {summary.uncommitted} partitions: no broker took their last offsets"
     if summary.abandoned:
         yield f"abandoned {summary.abandoned} whose handler did not end in time; they are read again"
 

@@ -11,7 +11,7 @@ class ExitCode(IntEnum):
     USAGE = 2, "the command line cannot be used, or what it names cannot be imported or found"
     UNREACHABLE = 3, "no broker answered at the start"
     SETTINGS = 4, "a setting or an option of the bus's address cannot be used"
-    DRAIN_DEADLINE = 5, "messages were still in hand when the drain timeout had passed"
+    DRAIN_DEADLINE = 5, "not all was finished and committed: messages in hand, or offsets that no broker took"
     SUPERVISOR_GAVE_UP = 6, "something failed too often to be restarted again"
     FAILED_MESSAGES = 7, "some messages failed: parked under --burst, or refused by the broker"
     UNHEALTHY = 8, "the worker that was asked is not healthy"

@@ -8,7 +8,7 @@ import time
 from typing import TextIO
 
 CLIENTS = ("aiokafka", "nats")
-ONE_LINE_A_MESSAGE = ("partita.publisher",)
+REPEATING = ("partita.publisher", "partita.kafka")
 FIELDS = ("topic", "partition", "offset", "group", "attempt", "trace_id", "span_id")
 
 
@@ -59,8 +59,8 @@ class OnceInAWhile:
     """
     Lets each kind of line of a talkative logger pass once in a while, and tells how many were held back.
 
-    While a broker is away aiokafka 0.14 writes four lines at each attempt, ten attempts a second, and a
-    topic that does not exist is told for each message that was sent to it.
+    While a broker is away aiokafka 0.14 writes four lines at each attempt, ten attempts a second, and each
+    client of a process tells that it cannot connect. A missing topic is told for each message to it.
 
     Args:
         seconds: the least time between two lines of a kind; a kind is logger and text without values.
@@ -72,7 +72,7 @@ class OnceInAWhile:
 
     def __call__(self, record: logging.LogRecord) -> bool:
         """Whether a line passes."""
-        if record.name.partition(".")[0] not in CLIENTS and record.name not in ONE_LINE_A_MESSAGE:
+        if record.name.partition(".")[0] not in CLIENTS and record.name not in REPEATING:
             return True
         kind = (record.name, str(record.msg))
         last, held = self._seen.get(kind, (-math.inf, 0))

@@ -94,7 +94,7 @@ class Worker:
         return self._verdict()
 
     def _verdict(self) -> ExitCode:
-        if self._summary.abandoned:
+        if self._summary.abandoned or self._summary.uncommitted:
             return ExitCode.DRAIN_DEADLINE
         if self._settings.burst and (self._summary.failed or self._refused):
             return ExitCode.FAILED_MESSAGES

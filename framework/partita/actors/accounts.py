@@ -47,6 +47,7 @@ class Account:
         self._failures = 0
         self.attendance = Attendance(f"consumer {name}")
         self._before: dict[TopicPartition, Figures] = {}
+        self._left: dict[TopicPartition, float] = {}
         self._trouble: Trouble | None = None
         self._unstored: Callable[[], Trouble | None] = lambda: None
 
@@ -68,6 +69,19 @@ class Account:
     def parked(self) -> Iterable[Parked]:
         """The messages that are parked now."""
         return [told for each in self.partitions.values() for told, _ in each.parked]
+
+    @property
+    def uncommitted(self) -> Sequence[TopicPartition]:
+        """The partitions that it had last, of which not all that is finished could be stored."""
+        return [at for at, since in self._left.items() if not self.witness.gone(at, since)]
+
+    def _tell_uncommitted(self) -> None:
+        if self.uncommitted:
+            told = ", ".join(sorted(map(str, self.uncommitted)))
+            _log.warning(
+                "%s: the last offsets of %s are not stored: what was finished since is handled again",
+                self.name, told,
+            )  # fmt: skip
 
     @property
     def states(self) -> Sequence[PartitionState]:
@@ -112,8 +126,10 @@ class Account:
         """A handler returned when its partition was not ours any more."""
         self.late_completions += 1
 
-    def _gone(self, partition: Partition) -> None:
-        """A partition is not ours any more; what it has come to stays."""
+    def _gone(self, partition: Partition, *, behind: bool) -> None:
+        """A partition is not ours any more; what it has come to stays. *behind*: not all of it is stored."""
+        if behind:
+            self._left[partition.name] = anyio.current_time()
         _add(self._before.setdefault(partition.name, Figures()), partition)
         del self.partitions[partition.name]
 

@@ -83,6 +83,13 @@ class Committer:
         commit = _commit_of(partition)
         return commit if commit == self._plan.stored(partition.name) else None
 
+    def is_behind(self, partition: Partition) -> bool:
+        """Whether it has finished messages that its next owner will handle again."""
+        offset, stored = partition.committable, self._plan.stored(partition.name)
+        if offset is None or not partition.handled + partition.failed:
+            return False
+        return stored is None or stored.offset < offset
+
     def forget(self, partition: TopicPartition) -> None:
         """The partition is no longer this member's."""
         self._plan.forget(partition)

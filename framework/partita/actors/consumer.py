@@ -102,11 +102,9 @@ class Consumer(Account):
         self._poller = Poller(subscription, self.partitions, self._committer, self.settings.flow)
         self._pump = Pump(self.settings.workers, self, partitions=self.partitions.values)
         self._supervisor = Supervisor(f"consumer {self.name}", Supervision(), _judge_child)
-        self._supervisor.add("pump", self._pump.run)
-        self._supervisor.add("poller", self._poller.run)
-        self._supervisor.add("committer", self._committer.run)
+        for each in (self._pump, self._poller, self._committer, self.monitor):
+            self._supervisor.add(type(each).__name__.lower(), each.run)
         self._supervisor.add("witness", partial(self.witness.run, subscription))
-        self._supervisor.add("monitor", self.monitor.run)
         self.settings.flow.on_room.append(self._room)
         self.attendance.joins(anyio.current_time())
         try:
@@ -131,7 +129,7 @@ class Consumer(Account):
         """Start a pump for each partition."""
         if partitions:
             _log.info("%s: assigned %s", self.name, _listed(partitions))
-        self.monitor.assigned()
+        self.monitor.assigned(partitions)
         for at in partitions:
             try:
                 self._adopt(at)
@@ -150,6 +148,7 @@ class Consumer(Account):
             self.lost([at])  # a second assignment without a revocation in between: the first one is over
         flow = self.settings.flow
         lease, gate = Lease(at), FlowGate.of(flow.limits, flow)
+        self._left.pop(at, None)
         partition = self.partitions[at] = Partition(lease, routes, gate, self._pump)
         self.settings.leases.hold(lease)
         if (unhandled := self._warm.take(at)) is not None and self._poller is not None:
@@ -198,7 +197,7 @@ class Consumer(Account):
             assert self._pump is not None and self._committer is not None  # noqa: PT018
             # What its reader had handled so far is counted with this, so it comes before the figures.
             self._pump.give_up(partition)
-            self._gone(partition)
+            self._gone(partition, behind=self._committer.is_behind(partition))
             self.settings.leases.drop(partition.lease)
             self._committer.forget(partition.name)
 
@@ -210,6 +209,7 @@ class Consumer(Account):
                 partition.deaths.forget()
             await self._settle(going)
             self._drop(going)
+        self._tell_uncommitted()
         if self._supervisor is not None:
             self._supervisor.stop()
 

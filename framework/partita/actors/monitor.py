@@ -36,9 +36,10 @@ class Monitor:
         self._watches: dict[Partition, PartitionWatch] = {}
         self._lost: dict[TopicPartition, tuple[str, float]] = {}
 
-    def assigned(self) -> None:
-        """An assignment has come: what was lost before is somebody's again, perhaps ours."""
-        self._lost.clear()
+    def assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        """These are ours again; of the others that were lost the broker says whose they are."""
+        for at in partitions:
+            self._lost.pop(at, None)
 
     def lost(self, partitions: Iterable[TopicPartition], reason: str) -> None:
         """These were taken away."""
@@ -67,7 +68,7 @@ class Monitor:
         states = [*self._elsewhere(now)]
         for partition, watch in self._watches.items():
             watch.doubted = doubted.get(partition.name)
-            facts = facts_of(partition, now, self._witness.unread(partition.name))
+            facts = facts_of(partition, now, self._witness.unread(partition.name), self._witness.told_for)
             states.append(watch.look(facts, now))
         return sorted(states, key=lambda each: (each.topic, each.partition))
 
@@ -84,8 +85,8 @@ class Monitor:
                 yield PartitionState(self._group, *at, StateName.NOT_HERE, "", now - since)
 
 
-def facts_of(partition: Partition, now: float, unread: int | None = None) -> Facts:
-    """What a partition has in hand, and what waits for it at the broker."""
+def facts_of(partition: Partition, now: float, unread: int | None = None, told_for: float = 0.0) -> Facts:
+    """What a partition has in hand, and what waits for it at the broker, which last said so a while ago."""
     messages = partition.open.values()
     waits = [each.timer.when() for each in messages if each.timer is not None]
     process, busy = partition.gate.process, not partition.quiet
@@ -103,6 +104,7 @@ def facts_of(partition: Partition, now: float, unread: int | None = None) -> Fac
         busy=busy,
         begun=partition.begun,
         unread=unread,
+        told_for=told_for,
     )
 
 

@@ -63,18 +63,12 @@ class Pump:
         """
         self._baton.start()
         for each in self._partitions():
-            self._take_up(each)
+            reclaim(each, self._endings.serve)
+            self.ready(each)
         try:
             await self._crew.run(starters=sum(len(each.due) or 1 for each in self._ring))
         finally:
             self._baton.holder = None
-
-    def _take_up(self, partition: Partition) -> None:
-        reclaim(partition)
-        for route in partition.routes.kinds.values():
-            for _ in range(len(route.waiting)):
-                self._endings.serve(route)
-        self.ready(partition)
 
     def close(self) -> None:
         """The crew is about to be dismissed: nothing is read after the message in hand."""

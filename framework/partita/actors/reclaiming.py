@@ -5,20 +5,30 @@ A message is unfinished from the moment that its partition says so. If the pump 
 one whose handler had ended, the message may stand in no queue, and nobody would come back to it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from partita.actors.batches import BatchedMessage
 from partita.actors.messages import OpenMessage
 from partita.actors.partition import Partition
+from partita.actors.routes import BoundRoute
 
 
-def reclaim(partition: Partition) -> None:
-    """Put what is unfinished and stands nowhere where it is taken up again; no handler may be running."""
+def reclaim(partition: Partition, serve: Callable[[BoundRoute], None]) -> None:
+    """
+    Put what is unfinished and stands nowhere where it is taken up again. No handler may be running.
+
+    Args:
+        partition: whose messages they are.
+        serve: lets one message begin that waits for a call of its route to end.
+    """
     astray = _astray(partition)
     batched = [each for each in astray if each.route.batch is not None and not each.burying]
     partition.due.extend(each for each in astray if each not in batched)
     if batched:
         partition.batches.take_back(batched)
+    for route in partition.routes.kinds.values():
+        for _ in range(len(route.waiting)):
+            serve(route)
     if not partition.lease.takes_messages:
         # The handlers that a drain waits for have ended with the crew.
         partition.running = 0

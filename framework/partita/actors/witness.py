@@ -21,7 +21,7 @@ from partita.core.tally import Tally
 from partita.core.views import BrokerView
 
 ASK_SECONDS = 5.0
-# Until a new client has proved that it works.
+# Until a new client has proved that it works, and when a topic seems to be gone.
 SOON_SECONDS = 1.0
 # Told by then, acted on a little later.
 TELL_SECONDS = 8.0
@@ -77,7 +77,7 @@ class Witness:
                     _log.info("%s: the broker does not say how it sees this member: %s", self._group, told)
             else:
                 self._heed(view)
-            await anyio.sleep(ASK_SECONDS if self.proven else SOON_SECONDS)
+            await anyio.sleep(ASK_SECONDS if self.proven and not self._missing else SOON_SECONDS)
 
     def _heed(self, view: BrokerView) -> None:
         self._now, self._view = anyio.current_time(), view
@@ -96,6 +96,11 @@ class Witness:
     def unread(self, at: TopicPartition) -> int | None:
         """Messages at the broker that have not come, when last asked; None: not known."""
         return None if self._view is None or self._view.unread is None else self._view.unread.get(at)
+
+    @property
+    def told_for(self) -> float:
+        """Seconds since the broker has last said how it sees this member; 0 while it has not been asked."""
+        return 0.0 if self._view is None else anyio.current_time() - self._now
 
     def gone(self, at: TopicPartition, since: float) -> bool:
         """Whether a partition that was lost is nobody's concern here any more: it is another's, or empty."""

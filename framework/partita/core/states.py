@@ -17,6 +17,8 @@ from partita.core.ports import TopicPartition
 SLOW_SECONDS = 5.0
 # Without a finished message for as long, a partition does not count as moving.
 STILL_SECONDS = 2.0
+# The broker is asked more often than that.
+UNTOLD_SECONDS = 15.0
 
 
 class StateName(Enum):
@@ -106,6 +108,7 @@ class Facts:
         busy: whether anything is in hand or unread here.
         begun: whether it may start messages.
         unread: messages at the broker, when last asked; None: not known.
+        told_for: seconds since the broker has last said so.
     """
 
     finished: int = 0
@@ -121,6 +124,7 @@ class Facts:
     busy: bool = False
     begun: bool = True
     unread: int | None = None
+    told_for: float = 0.0
 
 
 Named = tuple[StateName, str]
@@ -198,12 +202,11 @@ def _standing(facts: Facts) -> Named:
     """The state of a partition of which nothing was finished just now."""
     if facts.held is not None:
         return StateName.PAUSED, f"by {facts.held}"
-    if facts.calls:
-        return StateName.FLOWING, ""
-    if facts.retry_in is not None:
+    if facts.retry_in is not None and not facts.calls:
         return StateName.RETRY, f"in {facts.retry_in:.1f} s"
-    if facts.limited:
+    if facts.limited and not facts.calls:
         return StateName.PAUSED, "by the limits of the process"
-    if facts.busy or facts.unread or (facts.unread is None and not facts.begun):
+    if facts.calls or facts.busy or facts.unread or (facts.unread is None and not facts.begun):
         return StateName.FLOWING, ""
-    return StateName.CAUGHT_UP, ""
+    old = facts.told_for >= UNTOLD_SECONDS
+    return StateName.CAUGHT_UP, f"when the broker last answered, {facts.told_for:.0f} s ago" if old else ""
