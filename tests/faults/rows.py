@@ -22,6 +22,7 @@ _DATA = "tests/faults/test_data.py::test_"
 _SIGNALS = "tests/workers/test_signals.py::test_"
 _UNIVERSAL = "tests/contract/test_universal.py::test_"
 _SECURITY = "tests/security/test_"
+_TOKENS = "tests/backends/kafka/test_tokens.py::test_"
 _NAMED = ".py::test_what_is_wrong_is_named_at_the_start"
 _PAYLOADS = "tests/contract/test_payloads.py::test_"
 _FROZEN = f"{_PROCESSES}a_worker_that_was_frozen_moves_no_offset_back"
@@ -174,7 +175,23 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         "::test_several_topics_are_made_and_deleted_with_a_result_for_each",
     ]),
     92: ("certificates that cannot be trusted, or are missing", [f"{_SECURITY}preflight{_NAMED}"]),
-    93: ("a wrong password or mechanism", [f"{_SECURITY}preflight{_NAMED}"]),
+    93: ("a wrong password or mechanism", [
+        f"{_SECURITY}preflight{_NAMED}",
+        f"{_SECURITY}rotation.py::test_credentials_that_were_refused_are_not_shown_again_for_a_while",
+        "tests/core/test_refusals.py"
+        "::test_what_was_refused_rests_for_longer_each_time_up_to_thirty_seconds",
+    ]),
+    94: ("tokens end, and their provider is in trouble", [
+        f"{_SECURITY}rotation.py"
+        "::test_a_token_that_ends_is_replaced_and_a_file_without_one_is_told_by_health",
+        f"{_TOKENS}a_provider_that_raises_is_told_by_its_error_and_not_asked_again_at_once",
+        f"{_TOKENS}a_provider_that_hangs_is_given_up_after_its_time_and_asked_once",
+        f"{_TOKENS}a_provider_that_blocks_does_not_block_the_loop",
+    ]),
+    95: ("credentials change while a bus runs", [
+        f"{_SECURITY}rotation.py::test_a_password_that_was_changed_is_used_by_the_next_connection",
+        f"{_SECURITY}rotation.py::test_a_certificate_that_was_replaced_is_used_by_the_next_connection",
+    ]),
     96: ("what a user is not allowed to do, on each resource", [
         f"{_SECURITY}access.py::test_what_is_not_allowed_is_the_client_s_own_error_and_names_what_is_needed",
     ]),
