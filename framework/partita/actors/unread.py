@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, compress, islice, repeat
 from operator import length_hint
 from typing import NoReturn
 
@@ -14,26 +14,25 @@ MANY = 1 << 60
 
 
 class Counted:
-    """An iterator that counts down from MANY what is left, for a source that cannot tell."""
+    """
+    Counts what is read of a source that cannot tell what is left, without a frame per message.
 
-    def __init__(self, source: Iterator[object]) -> None:
+    Attributes:
+        over: whether the source was read to its end.
+        records: what to read instead of the source.
+    """
+
+    def __init__(self, source: Iterable[object]) -> None:
         self.over = False
-        self._source, self._left = source, MANY
+        self._counter = repeat(True, MANY)
+        counted = compress(source, self._counter)
+        self.records: Iterator[object] = chain(counted, iter(self._ended, None))
 
-    def __iter__(self) -> Iterator[object]:
-        return self
-
-    def __next__(self) -> object:
-        try:
-            record = next(self._source)
-        except StopIteration:
-            self.over = True
-            raise
-        self._left -= 1
-        return record
+    def _ended(self) -> None:
+        self.over = True
 
     def __length_hint__(self) -> int:
-        return self._left
+        return length_hint(self._counter)
 
 
 class Unread:
@@ -53,7 +52,8 @@ class Unread:
         self.finished = Finished()
         self._offset_of = offset_of
         self._fetches: deque[Fetch] = deque()
-        self._reading: Iterator[object] | Counted = iter(())
+        self._reading: Iterator[object] = iter(())
+        self._count: Iterator[object] | Counted = self._reading
         self._left = 0
 
     def add(self, fetch: Fetch) -> None:
@@ -69,12 +69,15 @@ class Unread:
         return islice(self._reading, most)
 
     def _read(self, records: Iterator[object]) -> None:
-        self._reading = records if length_hint(records, -1) >= 0 else Counted(records)
-        self._left = length_hint(self._reading)
+        self._reading = self._count = records
+        if length_hint(records, -1) < 0:
+            self._count = Counted(records)
+            self._reading = self._count.records
+        self._left = length_hint(self._count)
 
     def taken(self) -> int:
         """How many messages were read since this was last asked. Told by the iterator, so none is counted."""
-        before, self._left = self._left, length_hint(self._reading)
+        before, self._left = self._left, length_hint(self._count)
         return before - self._left
 
     def spoil(self, error: Exception) -> None:
@@ -86,10 +89,11 @@ class Unread:
 
     def let_go(self) -> Fetch | None:
         """The fetch that was read to its end, and is forgotten here; None while something is left of it."""
-        over = self._reading.over if isinstance(self._reading, Counted) else not self._left
+        over = self._count.over if isinstance(self._count, Counted) else not self._left
         if not over or self.fetch is None:
             return None
-        fetch, self.fetch, self._reading = self.fetch, None, iter(())
+        fetch, self.fetch = self.fetch, None
+        self._reading = self._count = iter(())
         if fetch.end_offset >= self.finished.end:
             self.finished = Finished()
         return fetch
