@@ -13,7 +13,8 @@ from partita.actors.processes import ProcessPool
 from partita.actors.threads import ThreadPool
 from partita.core.errors import DecodeError, RouteError
 from partita.core.frames import message_fields, parcel
-from partita.core.ports import RecordReader
+from partita.core.ports import RecordReader, WaryReader
+from partita.core.records import flaw_of
 from partita.handlers import Call, Handler, HandlerPlan, Parameter, Want
 from partita.message import Context, Message, Scope
 
@@ -55,6 +56,21 @@ def bind_handler(
     return call
 
 
+def sound(call: Call, reader: RecordReader) -> Call:
+    """A call that fails, before anything of the user's runs, for what arrived and is no record."""
+    if not isinstance(reader, WaryReader):
+        return call
+    flaw_of = reader.flaw
+
+    def check(record: object, attempt: int) -> Awaitable[object]:
+        flaw = flaw_of(record)
+        if flaw is not None:
+            raise flaw.error
+        return call(record, attempt)
+
+    return check
+
+
 def bind_first(plan: HandlerPlan, reader: RecordReader, call: Call) -> First:
     """
     The first call of a handler: with the fewest frames between the pump and the handler, none where the
@@ -63,19 +79,34 @@ def bind_first(plan: HandlerPlan, reader: RecordReader, call: Call) -> First:
     Args:
         plan: what the handler wants.
         reader: reads the backend's records.
-        call: what `bind_handler` made of it.
+        call: what `bind_handler` made of it, and `sound` of that.
     """
     wants = [each.want for each in plan.parameters if not each.keyword]
     if not plan.blocking and len(wants) == len(plan.parameters) == 1:
         function = awaitable_of(plan, None)
         if wants[0] is Want.RECORD:
-            return function
+            return _checked(function, reader)
         if wants[0] is Want.VALUE:
             return _valued(plan, function, reader)
-        if wants[0] is Want.DECODED:
+        codec = plan.parameters[0].codec
+        if wants[0] is Want.DECODED and codec is not None and not codec.nullable:
             only = _decoded(plan.parameters[0], plan, reader)
             return lambda record: function(only(record, 1))
     return lambda record: call(record, 1)
+
+
+def _checked(function: First, reader: RecordReader) -> First:
+    if not isinstance(reader, WaryReader):
+        return function
+    flaw_of = reader.flaw
+
+    def call(record: object) -> Awaitable[object]:
+        flaw = flaw_of(record)
+        if flaw is not None:
+            raise flaw.error
+        return function(record)
+
+    return call
 
 
 def _valued(plan: HandlerPlan, function: First, reader: RecordReader) -> First:
@@ -84,7 +115,7 @@ def _valued(plan: HandlerPlan, function: First, reader: RecordReader) -> First:
     def call(record: object) -> Awaitable[object]:
         payload = read(record)
         if payload is None:
-            raise _null(plan)
+            raise _null(plan, reader, record)
         return function(payload)
 
     return call
@@ -157,7 +188,7 @@ def _value(plan: HandlerPlan, reader: RecordReader) -> Argument:
     def value(record: object, attempt: int) -> bytes:
         payload = read(record)
         if payload is None:
-            raise _null(plan)
+            raise _null(plan, reader, record)
         return payload
 
     return value
@@ -174,12 +205,15 @@ def _decoded(parameter: Parameter, plan: HandlerPlan, reader: RecordReader) -> A
             return decode(payload)
         if nullable:
             return None
-        raise _null(plan, codec.name)
+        raise _null(plan, reader, record, codec.name)
 
     return decoded
 
 
-def _null(plan: HandlerPlan, wanted: str = "bytes") -> DecodeError:
+def _null(plan: HandlerPlan, reader: RecordReader, record: object, wanted: str = "bytes") -> DecodeError:
+    flaw = flaw_of(reader, record)
+    if flaw is not None:
+        return flaw.error
     return DecodeError(
         f"{plan.name} wants {wanted}, and this message has a null value; annotate the "
         f"parameter with {wanted} | None to take those too"

@@ -18,7 +18,7 @@ from partita.batch_calls import (
     batch_watched,
     bind_batch,
 )
-from partita.calls import bind_first, bind_handler
+from partita.calls import bind_first, bind_handler, sound
 from partita.core.dead_letters import Death, dead_letter
 from partita.core.errors import RouteError
 from partita.core.leases import Leases
@@ -105,9 +105,10 @@ class Wiring:
         if any(each.want is Want.CONTEXT for each in plan.parameters):
             call = leased(call, reader, leases)
         key_of = ordering_key(settings, reader)
-        bound = BoundRoute(plan.name, call, settings.retry, settings.order, settings.concurrency, key_of)
+        checked = sound(call, reader)
+        bound = BoundRoute(plan.name, checked, settings.retry, settings.order, settings.concurrency, key_of)
         if call is plain:
-            bound.first = bind_first(plan, reader, call)
+            bound.first = bind_first(plan, reader, checked)
         bound.holds, bound.queued = holds, None if handling is None else handling.queued
         return bound
 
@@ -127,7 +128,7 @@ class Wiring:
             call = batch_traced(call, handling)
         if any(each.want is Want.CONTEXT for each in plan.parameters):
             call = batch_leased(call, reader, leases)
-        alone, order = batch_of_one(call), settings.order
+        alone, order = sound(batch_of_one(call), reader), settings.order
         bound = BoundRoute(plan.name, alone, settings.retry, order, settings.concurrency, holds=holds)
         bound.batch = BoundBatch(route.batch, call)
         return bound

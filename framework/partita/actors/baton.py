@@ -12,6 +12,8 @@ from collections.abc import Callable, Hashable, Mapping
 from partita.actors.crew import Crew, Worker
 from partita.actors.messages import OpenMessage
 from partita.actors.partition import Partition
+from partita.actors.routes import BoundRoute
+from partita.core.ports import Flaw
 from partita.core.slices import SECONDS, SliceLength
 
 # Where several routes share a partition, or the only one has no call to spare, each message is looked at,
@@ -92,26 +94,44 @@ class Baton:
         else:
             self.open(holder)
 
-    def open(self, worker: Worker) -> None:
-        """The message that *worker* has in hand is unfinished from now on."""
+    def open(self, worker: Worker, *, failed: bool = False) -> None:
+        """The message that *worker* has in hand is unfinished from now on, or *failed* at once."""
         partition = worker.partition
         assert partition is not None  # there is a record in hand
         record, partition.record = partition.record, None
         route = worker.route or partition.routes.pick(record)
         # A user's key function may answer differently each time: what it said about the lane counts.
-        key = worker.key if worker.looked is record else route.lane_of(record)
-        message = worker.message = OpenMessage(partition, record, route, key)
-        worker.looked = None
+        flaw_of = partition.routes.flaw_of if failed else None
+        flaw = flaw_of(record) if flaw_of is not None else None
+        if flaw is not None:
+            message = self._flawed(partition, record, route, flaw)
+        else:
+            key = worker.key if worker.looked is record else route.lane_of(record)
+            message = OpenMessage(partition, record, route, key)
+        worker.message, worker.looked, route = message, None, message.route
         message.calling, message.began = True, worker.began
         route.unfinished += 1
         worker.queued += 1  # as those behind it, it was read and is not handled
         self.count(worker, partition)
         partition.enter(message)
 
+    def _flawed(self, partition: Partition, record: object, route: BoundRoute, flaw: Flaw) -> OpenMessage:
+        """
+        What is no record is in no lane. Nothing behind it is read while it is unfinished if it is more than
+        one message, or the route is in order.
+        """
+        message = OpenMessage(partition, record, partition.routes.flawed(route, flaw), None)
+        several = flaw.last_offset > message.offset or flaw.remains is None
+        message.blocks = several or route.order == "partition"
+        return message
+
     def lane(self, worker: Worker, record: object) -> bool:
         """Put the message in hand behind what it must wait for; False when there is nothing."""
         partition = worker.partition
         assert partition is not None  # there is a record in hand
+        flaw_of = partition.routes.flaw_of
+        if flaw_of is not None and flaw_of(record) is not None:
+            return False  # it waits for nothing, and its call fails at once
         route = worker.route or partition.routes.pick(record)
         if route.batch is not None:
             partition.record = None

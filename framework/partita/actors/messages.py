@@ -18,7 +18,8 @@ class OpenMessage:
     """A message that was started, or waits behind one that was, and is not finished."""
 
     __slots__ = (
-        "attempt", "began", "burying", "calling", "first", "key", "last", "offset", "parked", "partition",
+        "attempt", "began", "blocks", "burying", "calling", "first", "key", "last", "offset", "parked",
+        "partition",
         "record", "route", "size", "timer",
     )  # fmt: skip
 
@@ -28,7 +29,7 @@ class OpenMessage:
         self.size = 0
         self.attempt = 1
         self.began = NO_CALL
-        self.calling = self.burying = False
+        self.calling = self.burying = self.blocks = False
         self.first: BaseException | None = None
         self.last: BaseException | None = None
         self.timer: asyncio.TimerHandle | None = None

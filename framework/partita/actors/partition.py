@@ -59,6 +59,7 @@ class Partition:
         self.lanes: dict[Hashable, deque[OpenMessage] | None] = {}
         self.due: deque[OpenMessage] = deque()
         self.serial = False
+        self.blocked = 0
         self.queued = False
         self.running = 0
         self.handled = self.failed = 0
@@ -96,7 +97,7 @@ class Partition:
     @property
     def room(self) -> int:
         """How many messages may be read and started now; of a slice that is begun at least one."""
-        if self.serial or self.gate.full or not self.lease.takes_messages:
+        if self.serial or self.blocked or self.gate.full or not self.lease.takes_messages:
             return 0
         if self.rest is not None:
             return 1
@@ -136,6 +137,7 @@ class Partition:
         self.open[message.offset] = message
         self.ledger.open(message.offset)
         self._uncharged.append(message)
+        self.blocked += message.blocks
         if behind:
             self._wait(message)
         elif message.key is not None:
@@ -155,6 +157,7 @@ class Partition:
         self.handled += not failed
         self.failed += failed
         self.ledger.finish(message.offset)
+        self.blocked -= message.blocks
         if message.size:
             self.gate.release(message.size)
         if self.gate.full and len(self.open) * 2 <= self.gate.most_open:

@@ -216,7 +216,7 @@ class Pump:
         assert partition is not None  # something was done
         worker.slice = None
         if failure is not None and worker.message is None:
-            self._baton.open(worker)
+            self._baton.open(worker, failed=True)
         message, worker.message = worker.message, None
         if message is None:
             # It has read a slice to its end, or may start no more of one, and then the baton is free.

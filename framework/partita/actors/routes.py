@@ -10,7 +10,7 @@ import attrs
 from partita.actors.holds import Holds
 from partita.core.batches import BatchLimits
 from partita.core.errors import Unroutable
-from partita.core.ports import RecordReader
+from partita.core.ports import Flaw, RecordReader, WaryReader
 from partita.core.retries import Retry
 
 if TYPE_CHECKING:
@@ -106,6 +106,11 @@ class TopicRoutes:
     reader: RecordReader
 
     @cached_property
+    def flaw_of(self) -> "Callable[[object], Flaw | None] | None":
+        """What keeps something from being a record; None: whatever arrives is one."""
+        return self.reader.flaw if isinstance(self.reader, WaryReader) else None
+
+    @cached_property
     def only(self) -> BoundRoute | None:
         """The route that takes every message, when no kind needs to be looked at."""
         return self.kinds.get(None) if len(self.kinds) == 1 else None
@@ -124,6 +129,19 @@ class TopicRoutes:
     def call(self, record: object) -> Awaitable[object]:
         """Call the route of one message, for the first time."""
         return self.pick(record).first(record)
+
+    def flawed(self, route: BoundRoute, flaw: Flaw) -> BoundRoute:
+        """The route of what arrived and is no record: *route*, which its call fails in, without its lanes."""
+        lost = flaw.remains is None
+        return BoundRoute(
+            route.name,
+            route.call,
+            Retry(attempts=1),
+            "none",
+            route.concurrency,
+            bury=None if lost else route.bury,
+            drop=route.drop and not lost,
+        )
 
     @cached_property
     def _nobody(self) -> BoundRoute:

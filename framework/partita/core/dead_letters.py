@@ -15,6 +15,7 @@ import attrs
 from partita.core.errors import DecodeError, Unroutable
 from partita.core.health import describe
 from partita.core.ports import Headers, Outgoing, RecordReader
+from partita.core.records import flaw_of
 from partita.core.settings import is_topic_name
 
 PREFIX = "partita-dlq-"
@@ -107,7 +108,8 @@ def dead_letter(record: object, reader: RecordReader, death: Death) -> Outgoing:
     Value, key and headers are those of the message, byte for byte and in order; ours follow. It has no
     timestamp of its own, which NATS would refuse: the original one is a header.
     """
-    headers = reader.headers(record)
+    headers, flaw = reader.headers(record), flaw_of(reader, record)
+    value = reader.value(record) if flaw is None else flaw.remains
     facts: dict[str, object] = {
         "topic": reader.topic(record),
         "partition": reader.partition(record),
@@ -127,7 +129,7 @@ def dead_letter(record: object, reader: RecordReader, death: Death) -> Outgoing:
     replays = replays_of(headers)
     if replays:
         ours.append((REPLAYS, b"%d" % replays))
-    return Outgoing(reader.value(record), key=reader.key(record), headers=(*without_ours(headers), *ours))
+    return Outgoing(value, key=reader.key(record), headers=(*without_ours(headers), *ours))
 
 
 def read_dead_letter(headers: Headers) -> DeathNotice | None:

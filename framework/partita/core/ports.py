@@ -21,8 +21,10 @@ from partita.core.outgoing import Receipt as Receipt
 from partita.core.publisher import Post as Post
 from partita.core.publisher import Publisher as Publisher
 from partita.core.publisher import QuickPublisher as QuickPublisher
+from partita.core.records import Flaw as Flaw
 from partita.core.records import Headers as Headers
 from partita.core.records import RecordReader as RecordReader
+from partita.core.records import WaryReader as WaryReader
 
 if TYPE_CHECKING:
     from partita.core.extents import BacklogQuestion, GroupExtents

@@ -2,7 +2,8 @@
 
 from types import SimpleNamespace
 
-from partita.backends.kafka.held import Held, size_of
+from partita.backends.kafka.held import Held
+from partita.backends.kafka.reading import size_of
 from partita.backends.kafka.rebalance import Ownership
 from partita.core.ports import Fetch, TopicPartition
 

@@ -1,7 +1,6 @@
 """What the client has given and nobody has been handed yet."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from partita.backends.kafka.rebalance import Ownership
 from partita.core.ports import Fetch, TopicPartition
@@ -39,21 +38,15 @@ class Held:
         return [each for each in fetches if each.partition not in closed]
 
     def messages(self) -> Mapping[TopicPartition, int]:
-        """How many messages are kept, for each partition."""
+        """How many messages are kept at the most, for each partition."""
         self._drop_what_is_over()
         counts: dict[TopicPartition, int] = {}
         for fetch in self._fetches:
-            here = sum(1 for _ in fetch.records)
+            # They may be lazy: how many there are at the most is told by their offsets.
+            here = fetch.end_offset - fetch.start_offset
             counts[fetch.partition] = counts.get(fetch.partition, 0) + here
         return counts
 
     def _drop_what_is_over(self) -> None:
         if self._epoch != self._owned.epoch:
             self._epoch, self._fetches = self._owned.epoch, []
-
-
-def size_of(records: Sequence[Any]) -> int:
-    """Bytes of keys and values of the client's records, which say -1 for a null one."""
-    return sum(
-        max(record.serialized_key_size, 0) + max(record.serialized_value_size, 0) for record in records
-    )

@@ -13,6 +13,7 @@ from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from partita.backends.kafka.assignors import ASSIGNORS
+from partita.backends.kafka.decompression import UnpackLimits
 from partita.backends.kafka.security import FILES, MECHANISMS, OWN_OPTIONS, PROTOCOLS, SECRETS
 from partita.core.client_options import Rules
 from partita.core.option_types import (
@@ -43,6 +44,12 @@ _ACKS: Mapping[str, object] = {"all": "all", "-1": "all", "1": 1, "0": 0}
 _COMMITS = "an offset is committed when its message is handled, and only then"
 _RAW = "messages stay bytes until their handler takes them; decode there"
 _TRANSACTION = "transactions have ids of their own"
+# Options of a member that are ours, with their defaults: how records are made of what was fetched.
+READER: Mapping[str, object] = {
+    "record_reader": "lazy",
+    "unpacked_batch_bytes": UnpackLimits().bytes,
+    "unpacked_batch_ratio": UnpackLimits().ratio,
+}
 # Each would break a promise, or is said in another place.
 REFUSED: Mapping[str, str] = {
     "topics": "topics are the router's",
@@ -121,6 +128,9 @@ _TYPES: Mapping[str, OptionType] = {
         lambda value: isinstance(value, AbstractTokenProvider) or is_function(value),
     ),
     "allow_insecure": switch(),
+    "record_reader": choice({name: name for name in ("lazy", "client")}),
+    "unpacked_batch_bytes": whole(),
+    "unpacked_batch_ratio": whole(),
     **{name: secret() for name in SECRETS},
     **{name: any_of(text(), thing("a Path", lambda value: isinstance(value, Path))) for name in _FILES},
 }
@@ -136,6 +146,10 @@ def type_of(name: str) -> OptionType:
     return whole() if isinstance(default, int) else text()
 
 
+_OURS = {"consumer": (*OWN_OPTIONS, *READER)}
 RULES = Rules(
-    "Kafka's client", {name: (*each, *OWN_OPTIONS) for name, each in PARAMETERS.items()}, type_of, REFUSED
+    "Kafka's client",
+    {name: (*each, *_OURS.get(name, OWN_OPTIONS)) for name, each in PARAMETERS.items()},
+    type_of,
+    REFUSED,
 )

@@ -3,7 +3,7 @@ What is looked at before the client is used: its private names, which are used h
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -90,15 +90,19 @@ def probe(private: Iterable[tuple[type, Sequence[str]]] = PRIVATE) -> None:
     Raises:
         SettingsError: the installed client lacks one.
     """
+    for name in lacking(private):
+        raise SettingsError(
+            f"aiokafka {aiokafka.__version__} has no {name} any more; install aiokafka>=0.14,<0.15"
+        )
+    _keep_secrets()
+
+
+def lacking(private: Iterable[tuple[type, Sequence[str]]]) -> Iterator[str]:
+    """Those of the names that are not there."""
     for owner, names in private:
         made = owner.__init__.__code__.co_names  # type: ignore[misc] # attributes are made there
-        for name in names:
-            if not hasattr(owner, name) and name not in made:
-                raise SettingsError(
-                    f"aiokafka {aiokafka.__version__} has no {owner.__name__}.{name} any more; "
-                    "install aiokafka>=0.14,<0.15"
-                )
-    _keep_secrets()
+        gone = [each for each in names if not hasattr(owner, each) and each not in made]
+        yield from (f"{owner.__name__}.{each}" for each in gone)
 
 
 def _keep_secrets() -> None:

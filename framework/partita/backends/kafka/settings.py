@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import attrs
 
 from partita.backends.kafka.assignors import ASSIGNORS
-from partita.backends.kafka.options import ASSIGNOR, PARAMETERS, RULES
+from partita.backends.kafka.decompression import UnpackLimits
+from partita.backends.kafka.options import ASSIGNOR, PARAMETERS, READER, RULES
 from partita.backends.kafka.security import Security, is_of_security, security_of
 from partita.core.client_options import (
     ADDRESS,
@@ -30,6 +31,8 @@ _CONSUMER = {
     "max_poll_interval_ms": 300_000,
     "metadata_max_age_ms": 30_000,
     "request_timeout_ms": 15_000,
+    # Half of the client's own: as fast, with less memory (docs/explanation/why-no-conversion.md).
+    "max_partition_fetch_bytes": 512 * 1024,
     # Aborted messages reach no handler; messages outside transactions are read as ever.
     "isolation_level": "read_committed",
     ASSIGNOR: "sticky",
@@ -103,6 +106,20 @@ class KafkaSetup:
         return self.deadlines.start + patience * (len(self.servers) - 1)
 
     @property
+    def lazy(self) -> bool:
+        """Whether records are made of what was fetched only when their turn comes; `record_reader`."""
+        reader: str = self._of_reader("record_reader")
+        return reader == "lazy"
+
+    @property
+    def unpack_limits(self) -> UnpackLimits:
+        """How large a compressed batch may become; `unpacked_batch_bytes` and `unpacked_batch_ratio`."""
+        return UnpackLimits(self._of_reader("unpacked_batch_bytes"), self._of_reader("unpacked_batch_ratio"))
+
+    def _of_reader(self, name: str) -> Any:
+        return self.given["consumer"].get(name, READER[name])
+
+    @property
     def instance(self) -> str | None:
         """The `group_instance_id`: who has one keeps its place in the group over a quick restart."""
         return self.given["consumer"].get("group_instance_id")
@@ -148,6 +165,7 @@ class KafkaSetup:
         """Every option that can be set, as it is used, with where it comes from; secrets are masked."""
         for client, names in RULES.clients.items():
             ours, given, theirs = self._defaults(client), self.given[client], PARAMETERS[client]
+            ours |= READER if client == "consumer" else {}
             for name in sorted(RULES.known.intersection(names)):
                 if name in given:
                     value, origin = given[name], self.origins[client][name]

@@ -8,12 +8,14 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
 
-from partita.backends.kafka import client, coordination
+from partita.backends.kafka import client, coordination, memory
 from partita.backends.kafka.calls import Calls, begin, ended, leave
 from partita.backends.kafka.denials import reading
-from partita.backends.kafka.held import Held, size_of
+from partita.backends.kafka.held import Held
+from partita.backends.kafka.laziness import is_possible
 from partita.backends.kafka.offsets import Commits
 from partita.backends.kafka.probing import probe
+from partita.backends.kafka.reading import Reading, reading_of
 from partita.backends.kafka.rebalance import Matcher, Ownership, RebalanceForwarder
 from partita.backends.kafka.rivals import Rivals
 from partita.backends.kafka.settings import KafkaSetup
@@ -22,9 +24,6 @@ from partita.core.errors import Closed, SettingsError, TopicMissing
 from partita.core.ports import AssignmentListener, Commit, Fetch, Membership, TopicPartition
 from partita.core.views import BrokerView
 
-# Asking for this keeps the client's poll clock going while nothing is wanted; asking for no partition
-# would hand out all there is.
-NOBODY = KafkaPartition("-", -1)
 _SHORTEST_WAIT = 0.002  # seconds; the client counts in milliseconds
 _METADATA_TRIES, _METADATA_PAUSE = 3, 0.2
 
@@ -51,11 +50,13 @@ class KafkaSubscription:
         self._settings, self._views = settings, views
         self._on_close = on_close
         self._consumer: client.Client | None = None
+        self._reading: Reading | None = None
         self._closed = asyncio.Event()
         self._owned = Ownership()
+        self._epoch = self._owned.epoch
         self._calls = Calls(settings.deadlines.request)
         self._commits = Commits(self._owned, self._calls, settings.deadlines.request)
-        self._fetching: asyncio.Task[tuple[int, list[Fetch]]] | None = None
+        self._fetching: asyncio.Task[tuple[int, Sequence[Fetch]]] | None = None
         self._held = Held(self._owned)
         self._rivals = Rivals(settings.consumer(membership)["session_timeout_ms"] / 1000)
 
@@ -77,6 +78,9 @@ class KafkaSubscription:
         if self._closed.is_set():
             raise Closed("this subscription is closed; take a new one")
         probe()
+        memory.keep_freed()
+        if self._settings.lazy:
+            is_possible()  # from here on the client keeps what it fetches as it is
         consumer = client.build(
             AIOKafkaConsumer, self._settings.security, **self._settings.consumer(self.membership)
         )
@@ -91,7 +95,7 @@ class KafkaSubscription:
             raise
         coordination.heed_errors_of_the_group(consumer)
         coordination.tell_the_generation(consumer)
-        self._consumer = consumer
+        self._consumer, self._reading = consumer, reading_of(consumer, self._settings)
         self._join(consumer, listener)
 
     async def _check_topics(self, consumer: client.Client) -> None:
@@ -151,19 +155,17 @@ class KafkaSubscription:
 
     async def _fetch(
         self, consumer: client.Client, closed: Collection[TopicPartition], timeout: float
-    ) -> tuple[int, list[Fetch]]:
+    ) -> tuple[int, Sequence[Fetch]]:
         """One poll of the client, and the epoch that it belongs to."""
         client.check(consumer)
+        assert self._reading is not None  # it was made with the consumer
+        if self._epoch != self._owned.epoch:
+            self._epoch = self._owned.epoch
+            self._reading.reassigned()
         wanted = [KafkaPartition(*each) for each in self._owned.partitions if each not in closed]
         with reading(self.membership.group):
-            found = await consumer.getmany(*(wanted or (NOBODY,)), timeout_ms=int(timeout * 1000))
-        # Nothing below waits, so that records, positions and epoch belong together.
-        fetches = [
-            Fetch(
-                TopicPartition(*at), records, await consumer.position(at), size_of(records), records[0].offset
-            )
-            for at, records in found.items()
-        ]
+            fetches = await self._reading.fetch(wanted, timeout)
+        # Nothing has been waited for since then, so that records, positions and epoch belong together.
         return self._owned.epoch, fetches
 
     async def commit(self, commits: Mapping[TopicPartition, Commit]) -> Mapping[TopicPartition, Exception]:
