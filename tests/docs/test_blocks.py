@@ -3,13 +3,15 @@ Every Python block and every command in README and docs is run.
 
 A `python` block runs in a process of its own. A `console` block is a session in a folder with the
 examples and the README: each `$ ` line is run, and what stands below it is compared with what it prints,
-where `...` stands for anything. Log lines are left out. Ports of the docs' brokers are replaced by free ones.
+where `...` stands for anything. Log lines are left out. Ports of the docs are replaced by free ones.
 """
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +24,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PORTS = ("9092", "4222")
+PORTS = ("9092", "4222", "8080")
 
 
 @attrs.frozen
@@ -93,6 +95,9 @@ def session(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     for kind in ("kafka", "nats"):
         run(f"worker broker down {kind}", tmp_path)
+    for file in tmp_path.glob("*.pid"):
+        with contextlib.suppress(ProcessLookupError):  # as it should be: the session has ended it
+            os.kill(int(file.read_text()), signal.SIGKILL)
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -122,6 +127,7 @@ def test_a_session_prints_what_the_docs_show(block: Block, session: Path, free_p
     text = block.text
     for documented, free in free_ports.items():
         text = text.replace(f":{documented}", f":{free}").replace(f"-{documented}", f"-{free}")
+        text = text.replace(f"port {documented}", f"port {free}")
     text = text.replace("broker up kafka", f"broker up kafka --port {free_ports['9092']}")
     text = text.replace("broker up nats", f"broker up nats --port {free_ports['4222']}")
 
