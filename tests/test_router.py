@@ -317,3 +317,20 @@ def test_a_dead_letter_topic_beside_a_pattern_is_fine() -> None:
     async def handle(value: bytes) -> None: ...
 
     assert len(router.routes) == 1
+
+
+def test_options_can_be_changed_after_a_handler_was_decorated() -> None:
+    """As a settings file does; another handler is found under what it reads now as before."""
+    router = Router()
+
+    @router.handler("orders")
+    async def take(order: bytes) -> None: ...
+
+    router.configure({"take": {"group": "nightly"}})
+
+    (route,) = router.routes
+    assert (route.settings.group, route.sources) == ("nightly", ("orders",))
+    router.handler("orders")(take)
+    with pytest.raises(RouteError, match="have a handler in this group already"):
+        router.configure({"take": {"group": "nightly"}})
+    assert len(router.routes) == 2

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import attrs
 
-from partita.core.batches import BatchLimits
+from partita.configuring import configure_routes
+from partita.core.batches import BatchLimits, no_batch_options
 from partita.core.errors import RouteError, SettingsError
 from partita.core.routes import RouteTable, Source, spell
 from partita.core.settings import (
@@ -141,7 +142,7 @@ class Router:
             plan = plan_handler(function)
             check_wants(plan, batch=True)
             limits = BatchLimits(size, within)
-            if problem := limits.problem() or _no_batch_options({**self._defaults, **options}):
+            if problem := limits.problem() or no_batch_options({**self._defaults, **options}):
                 raise RouteError(f"{plan.where}: {problem}")
             settings = route_settings(self._defaults, options, plan.where)
             check_run(plan, settings.run)
@@ -182,6 +183,23 @@ class Router:
         self._lifespan = function
         return function
 
+    def configure(self, said: Mapping[str, Mapping[str, object]]) -> None:
+        """
+        Change options of handlers that were decorated already, such as `{"charge": {"concurrency": 8}}`.
+
+        Args:
+            said: options by handler, see `RouteOptions`; a handler is named by its function's name, or by
+                "module:name". `retry` may be a mapping of what `Retry` takes.
+
+        Raises:
+            RouteError: there is no such handler, or the options cannot be used; all problems are told, and
+                nothing is changed.
+        """
+        made = Router(kind_header=self._kind_header)
+        for route in configure_routes(self._routes, said):
+            made._add(route)
+        self._routes, self._table = made._routes, made._table
+
     def _add(self, route: Route) -> None:
         _check_dead_letter(route)
         table = self._table.setdefault(route.settings.group, RouteTable())
@@ -220,13 +238,6 @@ def _check_alone(table: RouteTable[Route], source: Source, route: Route) -> None
             f"{route.plan.where}: a batch handler takes every kind of {spell(source)}, and there is another "
             "handler of it in this group; give one of them a group= of its own"
         )
-
-
-def _no_batch_options(options: Mapping[str, object]) -> str | None:
-    for name in ("kind", "middleware", "rate", "key_from", "null_key", "to", "isolate_context"):
-        if options.get(name):
-            return f"{name}= is for handlers of single messages; leave it out"
-    return "run='process' is for handlers of single messages" if options.get("run") == "process" else None
 
 
 def _check_dead_letter(route: Route) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partita.core.batches import BatchLimits, judge
+from partita.core.batches import BatchLimits, judge, no_batch_options
 
 
 @pytest.mark.parametrize("size", [0, -1, True, 2.5, math.inf])
@@ -73,3 +73,19 @@ def test_what_is_named_after_the_verdict_does_not_change_it(failure: BaseExcepti
     named[2] = ValueError("late")
 
     assert verdict.failed == {1: error}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, None),
+        ({"concurrency": 4, "run": "thread", "kind": None}, None),
+        ({"rate": 5}, "rate= is for handlers of single messages; leave it out"),
+        ({"run": "process"}, "run='process' is for handlers of single messages"),
+    ],
+)
+def test_options_that_a_batch_has_no_use_for_are_refused(
+    options: dict[str, object], told: str | None
+) -> None:
+    """What is given and would do nothing is told."""
+    assert no_batch_options(options) == told

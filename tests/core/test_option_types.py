@@ -2,7 +2,20 @@
 
 import pytest
 
-from partita.core.option_types import OptionType, any_of, choice, number, seconds, switch, text, thing, whole
+from partita.core.option_types import (
+    OptionType,
+    any_of,
+    choice,
+    number,
+    only,
+    seconds,
+    secret,
+    switch,
+    text,
+    thing,
+    whole,
+)
+from partita.core.secrets import Secret
 
 FUNCTION = thing("a function", callable)
 
@@ -68,6 +81,20 @@ def test_a_secret_is_not_told() -> None:
     """Of an option that may hold one only the type is shown."""
     with pytest.raises(ValueError, match=r"not a list$"):
         text().read("sasl_plain_password", ["planted"], is_text=False)
+
+
+def test_a_secret_is_hidden_from_here_on_and_a_function_is_asked_later() -> None:
+    """So that nothing that prints options can tell it."""
+    read = secret().read("password", "planted", is_text=False)
+
+    assert isinstance(read, Secret)
+    assert read.reveal() == "planted"
+    assert secret().read("password", only, is_text=False) is only
+
+
+def test_a_sequence_of_one_stands_for_what_is_in_it() -> None:
+    """Text is no sequence here."""
+    assert [only(["x"]), only(("x",)), only("x"), only(["x", "y"])] == ["x", "x", "x", ["x", "y"]]
 
 
 def test_what_cannot_be_given_here_says_why() -> None:

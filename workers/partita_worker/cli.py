@@ -13,7 +13,7 @@ import attrs
 from partita_worker.arguments import brokers, health, messages, running
 from partita_worker.exits import ExitCode
 from partita_worker.failures import CommandFailed
-from partita_worker.settings import fill_in
+from partita_worker.settling import settle
 
 Declare = Callable[[argparse.ArgumentParser], None]
 Execute = Callable[[argparse.Namespace], ExitCode]
@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Command] = {
     "topics": Command("list, create and delete topics", brokers.topics, "topics"),
     "dlq": Command("list, show and replay dead letters", messages.dlq, "dlq"),
     "health": Command("ask a running worker how it is", health.health, "health"),
+    "config": Command("show each setting and where it comes from", running.config, "config"),
     "broker": Command("a real local Kafka or NATS, from packages", brokers.broker, "broker"),
 }
 
@@ -79,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     hold_standard_streams()
     parsed = parser().parse_args(argv)
     try:
-        fill_in(parsed, getattr(parsed, "settings", ()), os.environ)
+        settle(parsed, os.environ)
         return COMMANDS[parsed.command].load()(parsed)
     except KeyboardInterrupt:
         return 130

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from partita import EventBus, PartitaError, TopicMissing, open_bus
+from partita import EventBus, PartitaError, TopicMissing
+from partita_worker.buses import make_bus
 from partita_worker.failures import BrokerRefused, memory_refused
 from partita_worker.logs import set_up_logging
 from partita_worker.verdicts import described
@@ -23,7 +24,7 @@ async def broker_bus(url: str, command: str) -> AsyncIterator[EventBus]:
         raise memory_refused(command)
     # What goes wrong is told by the command itself, once and in one paragraph.
     set_up_logging("critical", "text")
-    async with open_bus(url) as bus:
+    async with make_bus(url) as bus:
         yield bus
 
 

@@ -1,5 +1,7 @@
 """What a command cannot do, in words for whoever typed it. Each text says what to do about it."""
 
+from collections.abc import Sequence
+
 from partita_worker.exits import ExitCode
 
 
@@ -16,9 +18,18 @@ class UsageError(CommandFailed):
 
 
 class SettingRefused(CommandFailed):
-    """A value from the environment cannot be used."""
+    """Values from the environment or the settings file cannot be used; each argument is one problem."""
 
     code = ExitCode.SETTINGS
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """Each of them in words."""
+        return [str(each) for each in self.args]
+
+    def __str__(self) -> str:
+        head = f"{len(self.args)} settings cannot be used:"
+        return "\n  - ".join([head, *self.problems]) if len(self.args) > 1 else "".join(self.problems)
 
 
 class ImportFailed(CommandFailed):

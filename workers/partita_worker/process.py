@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 import attrs
 
-from partita import EventBus, Router, Summary, TopicMissing, open_bus
+from partita import EventBus, Router, Summary, TopicMissing
 from partita_worker.banner import (
     StartFacts,
     banner,
@@ -18,6 +18,7 @@ from partita_worker.banner import (
     topics_of,
     uvloop_is_installed,
 )
+from partita_worker.buses import make_bus
 from partita_worker.endpoint.endpoint import serving
 from partita_worker.endpoint.server import Place
 from partita_worker.exits import ExitCode
@@ -109,7 +110,7 @@ class Worker:
 
         ladder = StopLadder(ask, self._settings.drain_timeout, self._say)
         with ladder.installed():
-            bus = open_bus(self._settings.bus)
+            bus = make_bus(self._settings.bus)
             async with self._answering(bus), anyio.create_task_group() as tasks:
                 tasks.start_soon(self._stop_when_asked, stop, bus, tasks.cancel_scope)
                 await self._serve(bus)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 
 from partita_worker.failures import SettingRefused
+from partita_worker.settings_file import NO_FILE, SettingsFile
 
 PREFIX = "PARTITA_"
 YES = ("1", "true", "yes", "on")
@@ -61,6 +62,23 @@ class Setting:
         value = self.convert(text)
         return (value,) if self.repeated else value
 
+    def take(self, value: object) -> object:
+        """
+        The value that a value of a settings file stands for.
+
+        Raises:
+            ValueError: it stands for none.
+        """
+        if self.switch:
+            if not isinstance(value, bool):
+                raise ValueError(f"{value!r} is neither true nor false")
+            return value
+        if self.repeated and isinstance(value, list):
+            return tuple(self.convert(str(each)) for each in value)
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError(f"{value!r} is neither text nor a number")
+        return self.read(str(value))
+
 
 def read_switch(text: str) -> bool:
     """On or off. Raises ValueError."""
@@ -99,20 +117,50 @@ def checked(convert: Callable[[str], object]) -> Callable[[str], object]:
     return converted
 
 
-def fill_in(arguments: argparse.Namespace, settings: Iterable[Setting], environ: Mapping[str, str]) -> None:
+def fill_in(
+    arguments: argparse.Namespace,
+    settings: Iterable[Setting],
+    environ: Mapping[str, str],
+    file: SettingsFile = NO_FILE,
+) -> Mapping[str, str]:
     """
-    Give every setting that has no flag its value from the environment, or its default.
+    Give every setting that has no flag its value from the environment, the settings file, or its default.
+
+    Returns:
+        Where each value comes from.
 
     Raises:
-        SettingRefused: a variable cannot be used; the text names it.
+        SettingRefused: a variable or a key cannot be used; the text names each.
     """
+    origins: dict[str, str] = {}
+    problems: list[str] = []
     for setting in settings:
-        if hasattr(arguments, setting.name):
-            continue
-        # An empty variable is how a shell or a container file says "not set".
-        text = environ.get(setting.variable, "")
         try:
-            value = setting.read(text) if text else setting.default
-        except ValueError as error:
-            raise SettingRefused(f"{setting.variable} in the environment: {error}") from error
-        setattr(arguments, setting.name, value)
+            origins[setting.name] = _settle(arguments, setting, environ, file)
+        except SettingRefused as error:
+            problems += error.problems
+    if problems:
+        raise SettingRefused(*problems)
+    return origins
+
+
+def _settle(
+    arguments: argparse.Namespace, setting: Setting, environ: Mapping[str, str], file: SettingsFile
+) -> str:
+    """Set one value; returns where it comes from. Raises SettingRefused."""
+    if hasattr(arguments, setting.name):
+        return setting.flag
+    value, origin = setting.default, "default"
+    # An empty variable is how a shell or a container file says "not set".
+    text = environ.get(setting.variable, "")
+    try:
+        if text:
+            origin = f"{setting.variable} in the environment"
+            value = setting.read(text)
+        elif setting.name in file.tables:
+            origin = file.place(setting.name)
+            value = setting.take(file.tables[setting.name])
+    except ValueError as error:
+        raise SettingRefused(f"{origin}: {error}") from error
+    setattr(arguments, setting.name, value)
+    return origin

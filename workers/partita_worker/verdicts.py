@@ -12,8 +12,8 @@ from partita import (
     RouteError,
     SettingsError,
     TopicMissing,
-    open_bus,
 )
+from partita_worker.buses import make_bus
 from partita_worker.devbroker.errors import BrokerError
 from partita_worker.exits import ExitCode
 from partita_worker.failures import CommandFailed
@@ -61,7 +61,7 @@ def judge(error: BaseException, bus_url: str | None = None) -> Verdict | None:
         return Verdict(ExitCode.USAGE, f"{error.filename}: {error.strerror}")
     if isinstance(error, PartitaError) or bus_url is None:
         return None
-    return refused(error, open_bus(bus_url)) or unreachable(error, open_bus(bus_url))
+    return refused(error, make_bus(bus_url)) or unreachable(error, make_bus(bus_url))
 
 
 def innermost(error: BaseException) -> BaseException:
@@ -82,7 +82,7 @@ def on_bus(text: str, bus_url: str | None) -> str:
     """A text that names a command which makes a topic, with the bus that the command needs."""
     if bus_url is None or "'worker topics create " not in text:
         return text
-    return re.sub("'(worker topics create [^ ']+)'", rf"'\1 --bus {open_bus(bus_url).address}'", text)
+    return re.sub("'(worker topics create [^ ']+)'", rf"'\1 --bus {make_bus(bus_url).address}'", text)
 
 
 def refused(error: BaseException, bus: EventBus) -> Verdict | None:

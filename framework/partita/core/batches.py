@@ -71,3 +71,11 @@ def judge(count: int, named: Mapping[int, BaseException], failure: BaseException
         return Verdict((), {**named, rest[0]: failure}, ())
     middle = (len(rest) + 1) // 2
     return Verdict((), named, [piece for piece in (rest[:middle], rest[middle:]) if piece])
+
+
+def no_batch_options(options: Mapping[str, object]) -> str | None:
+    """Why *options* are none for a route of batches; None when they are."""
+    for name in ("kind", "middleware", "rate", "key_from", "null_key", "to", "isolate_context"):
+        if options.get(name):
+            return f"{name}= is for handlers of single messages; leave it out"
+    return "run='process' is for handlers of single messages" if options.get("run") == "process" else None

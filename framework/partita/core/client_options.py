@@ -142,6 +142,12 @@ def without_counterparts(said: Mapping[str, object], options: Mapping[str, str])
     )
 
 
+def listed(problems: Sequence[str]) -> str:
+    """One problem as it is, several as a list; each once."""
+    told = list(dict.fromkeys(problems))
+    return told[0] if len(told) == 1 else "\n  - ".join([f"{len(told)} settings cannot be used:", *told])
+
+
 def refuse(problems: Sequence[str]) -> None:
     """
     Tell every problem at once, if there is one.
@@ -149,11 +155,8 @@ def refuse(problems: Sequence[str]) -> None:
     Raises:
         SettingsError: with all of them.
     """
-    told = list(dict.fromkeys(problems))
-    if len(told) == 1:
-        raise SettingsError(told[0])
-    if told:
-        raise SettingsError("\n  - ".join([f"{len(told)} settings cannot be used:", *told]))
+    if problems:
+        raise SettingsError(listed(problems))
 
 
 def masked(name: str, value: object) -> object:

@@ -3,7 +3,15 @@
 import argparse
 from collections.abc import Sequence
 
-from partita_worker.arguments.shared import APP_DIR, BUS, GROUP, HEALTH_HOST, HEALTH_PORT, declare_target
+from partita_worker.arguments.shared import (
+    APP_DIR,
+    BUS,
+    GROUP,
+    HEALTH_HOST,
+    HEALTH_PORT,
+    declare_settings,
+    declare_target,
+)
 from partita_worker.arguments.values import feed_text, interval, seconds
 from partita_worker.settings import Setting
 
@@ -60,6 +68,14 @@ ROUTES: Sequence[Setting] = (APP_DIR,)
 def run(parser: argparse.ArgumentParser) -> None:
     """`worker run`."""
     declare_target(parser, RUN)
+
+
+def config(parser: argparse.ArgumentParser) -> None:
+    """`worker config show`."""
+    verbs = parser.add_subparsers(dest="verb", metavar="show", required=True)
+    show = verbs.add_parser("show", help="each setting of run and of the client, and where it comes from")
+    show.add_argument("--json", action="store_true", help="one JSON object a line")
+    declare_settings(show, RUN)
 
 
 def check(parser: argparse.ArgumentParser) -> None:

@@ -39,6 +39,12 @@ ON_BUS: Sequence[Setting] = (BROKER,)
 
 def declare_settings(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -> None:
     add_settings(parser, settings)
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="settings file; default: partita.toml, or [tool.partita] in pyproject.toml, in this folder "
+        "[PARTITA_CONFIG]",
+    )
     parser.set_defaults(settings=settings)
 
 

@@ -4,8 +4,9 @@ import argparse
 
 import anyio
 
-from partita import Router, open_bus
+from partita import Router
 from partita_worker.banner import dead_letter_topics, describe_route, topics_of
+from partita_worker.buses import configured, make_bus
 from partita_worker.exits import ExitCode
 from partita_worker.loading import load
 from partita_worker.logs import set_up_logging
@@ -34,7 +35,7 @@ def check(arguments: argparse.Namespace) -> ExitCode:
 
 
 async def _check(router: Router, arguments: argparse.Namespace) -> ExitCode:
-    async with open_bus(arguments.bus) as bus:
+    async with make_bus(arguments.bus) as bus:
         await bus.check(router, group=arguments.group)
         there = await bus.list_topics()
         print(f"reached {bus.address}: {_counted(len(there), 'topic')}")
@@ -47,7 +48,7 @@ async def _check(router: Router, arguments: argparse.Namespace) -> ExitCode:
 
 
 def _router(arguments: argparse.Namespace) -> Router:
-    return load(arguments.target, Router, arguments.app_dir)
+    return configured(load(arguments.target, Router, arguments.app_dir))
 
 
 def _counted(number: int, noun: str) -> str:

@@ -5,6 +5,7 @@ import os
 import sys
 
 from partita import Router
+from partita_worker.buses import configured
 from partita_worker.endpoint.server import Place
 from partita_worker.exits import ExitCode
 from partita_worker.feed import parse_feed
@@ -33,7 +34,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
         heartbeat=_heartbeat(arguments),
         health=None if arguments.health_port is None else Place(arguments.health_port, arguments.health_host),
     )
-    router = load(arguments.target, Router, arguments.app_dir)
+    router = configured(load(arguments.target, Router, arguments.app_dir))
     telemetry = set_up(trace=arguments.trace, environ=os.environ, write=_say_block)
     try:
         code = Worker(settings, router, telemetry.reason, say).run()

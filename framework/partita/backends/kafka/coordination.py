@@ -1,13 +1,15 @@
 """What the client's group membership is made to do that it does not do by itself, through private names."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from aiokafka.errors import NoError, NotCoordinatorForGroupError, for_code
+from aiokafka.errors import InvalidSessionTimeoutError, NoError, NotCoordinatorForGroupError, for_code
 from aiokafka.protocol.commit import OffsetFetchRequest
 
 from partita.backends.kafka.client import Client
+from partita.core.errors import SettingsError
 
 
 def heed_errors_of_the_group(consumer: Client) -> None:
@@ -64,3 +66,20 @@ def rejoin_unless(consumer: Client, refused: Callable[[], bool]) -> None:
         return bool(await rejoin(subscription))
 
     coordinator._do_rejoin_group = rejoin_or_wait
+
+
+@contextmanager
+def session_of(milliseconds: int) -> Iterator[None]:
+    """
+    Say which option is meant when the broker does not take a member's session timeout.
+
+    Raises:
+        SettingsError: caused by the client's error, which tells no number (aiokafka 0.14).
+    """
+    try:
+        yield
+    except InvalidSessionTimeoutError as error:
+        raise SettingsError(
+            f"the broker does not take session_timeout_ms={milliseconds}: it permits what lies between its "
+            "group.min.session.timeout.ms (6000 by default) and group.max.session.timeout.ms (1800000)"
+        ) from error

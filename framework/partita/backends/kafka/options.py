@@ -60,6 +60,8 @@ REFUSED: Mapping[str, str] = {
     "auto_commit_interval_ms": _COMMITS,
     "key_deserializer": _RAW,
     "value_deserializer": _RAW,
+    "key_serializer": "a key is bytes; encode it where the message is published",
+    "value_serializer": "a value is bytes, or of a class with a codec; encode others where you publish them",
     "consumer_timeout_ms": "it shapes the client's inner loop, which the health of a worker rests on",
     "linger_ms": "a batch is sent as soon as the broker can take it and never waits for more",
     "loop": "the clients run on the loop that opens the bus",
@@ -118,8 +120,6 @@ _TYPES: Mapping[str, OptionType] = {
     "max_poll_records": whole(none=True),
     "connections_max_idle_ms": whole(none=True),
     "partitioner": thing(f"{_FUNCTION}: of key, all partitions and those that have a leader", callable),
-    "key_serializer": thing(f"{_FUNCTION}: from a key that is not bytes to bytes", callable),
-    "value_serializer": thing(f"{_FUNCTION}: from a value that is not bytes to bytes", callable),
     "ssl_context": thing(
         "an ssl.SSLContext, which an address cannot hold", lambda value: isinstance(value, ssl.SSLContext)
     ),

@@ -46,8 +46,6 @@ _PRODUCER = {
 }
 _ADMIN = {"metadata_max_age_ms": 30_000, "request_timeout_ms": 15_000}
 DEFAULTS: Mapping[str, Mapping[str, object]] = {"consumer": _CONSUMER, "producer": _PRODUCER, "admin": _ADMIN}
-# Done by us: the client never sees a value that is not bytes.
-_SERIALIZERS = ("key_serializer", "value_serializer")
 
 
 @attrs.frozen
@@ -143,8 +141,7 @@ class KafkaSetup:
 
     def producer(self) -> dict[str, Any]:
         """What `AIOKafkaProducer` is given."""
-        given = self._for("producer")
-        return {name: value for name, value in given.items() if name not in _SERIALIZERS}
+        return self._for("producer")
 
     def admin(self) -> dict[str, Any]:
         """What `AIOKafkaAdminClient` is given."""

@@ -58,7 +58,8 @@ class KafkaSubscription:
         self._commits = Commits(self._owned, self._calls, settings.deadlines.request)
         self._fetching: asyncio.Task[tuple[int, Sequence[Fetch]]] | None = None
         self._held = Held(self._owned)
-        self._rivals = Rivals(settings.consumer(membership)["session_timeout_ms"] / 1000)
+        self._session_timeout_ms = int(settings.consumer(membership)["session_timeout_ms"])
+        self._rivals = Rivals(self._session_timeout_ms / 1000)
 
     @property
     def running_client(self) -> client.Client | None:
@@ -163,7 +164,7 @@ class KafkaSubscription:
             self._epoch = self._owned.epoch
             self._reading.reassigned()
         wanted = [KafkaPartition(*each) for each in self._owned.partitions if each not in closed]
-        with reading(self.membership.group):
+        with reading(self.membership.group), coordination.session_of(self._session_timeout_ms):
             fetches = await self._reading.fetch(wanted, timeout)
         # Nothing has been waited for since then, so that records, positions and epoch belong together.
         return self._owned.epoch, fetches
