@@ -30,6 +30,7 @@ from partita.core.metrics import Series
 from partita.core.process_flow import FlowLimits
 from partita.core.replays import ReplayOptions, ReplaySummary
 from partita.core.retries import Retry
+from partita.core.secrets import exposed_secrets, masked_url
 from partita.core.settings import RouteOptions
 from partita.core.standing import Standing
 from partita.core.states import PartitionState, StateName
@@ -89,5 +90,7 @@ __all__ = [
     "TopicDescription",
     "TopicMissing",
     "Unroutable",
+    "exposed_secrets",
+    "masked_url",
     "open_bus",
 ]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
@@ -54,9 +55,19 @@ def open_bus(
     address, options = split_address(url)
     scheme = address.partition("://")[0]
     more = () if settings is None else (_for_scheme(settings, scheme),)
-    options = from_environment(scheme, options, os.environ, *(each.said for each in more))
+    if "@" not in address:  # or the address brings the secrets of its user along
+        said = more[0].said if more else {}
+        options = from_environment(scheme, options, os.environ, said, _secret_in)
     module = cast("BackendModule", import_module(SCHEMES[scheme]))  # by the table
     return EventBus(module.open_backend(address, options, *more), limits)
+
+
+def _secret_in(path: str) -> str:
+    """The secret in a file; a line end after it does not count. Raises SettingsError."""
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the file of a secret cannot be read: {path}: {type(error).__name__}") from error
 
 
 def _for_scheme(settings: GivenSettings, scheme: str) -> GivenSettings:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from partita.core.errors import SettingsError
-from partita.core.secrets import Secret, from_environment, is_secret, masked, secrets_in, without
+from partita.core.secrets import Secret, exposed_secrets, from_environment, is_secret, masked_url
 
 PLAIN = {"security_protocol": "SASL_SSL"}
 
@@ -50,6 +50,7 @@ def test_secrets_compare_by_what_they_hold() -> None:
         ("no address", "***"),
         ("nats://me:plan?ted@a:1", "nats://***"),
         ("nats://me:plan#ted", "nats://***"),
+        ("kafka://a:1?ssl_p%61ssword=planted", "kafka://a:1?ssl_p%61ssword=***"),
         ("kafka://a:1?ssl_password=plan&ted", "kafka://a:1?ssl_password=***&***"),
         ("kafka://a:1,[::1]:2?", "kafka://a:1,[::1]:2?"),
         ("memory://name", "memory://name"),
@@ -58,15 +59,23 @@ def test_secrets_compare_by_what_they_hold() -> None:
 )
 def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
     """Hosts, user names and harmless options stay readable, whatever else stands there."""
-    assert masked(url) == shown
+    assert masked_url(url) == shown
 
 
-def test_what_of_an_address_is_secret_is_told_by_name() -> None:
+def test_what_of_an_address_is_secret_is_told_with_the_variable_to_use_instead() -> None:
     """So that a warning can say what is to go elsewhere, and where to."""
-    url = "nats://me:planted@a?token=x&name=y&nkeys_seed_str="
+    kafka = "kafka://a:1?sasl_plain_password=x&ssl_pasword=y&acks=1&sasl_oauth_token="
 
-    assert list(secrets_in(url)) == ["the password", "token"]
-    assert list(secrets_in("kafka://a:1?acks=1")) == []
+    assert exposed_secrets("tls://me:planted@a?token=x&name=y&nkeys_seed_str=z") == {
+        "password": "PARTITA_NATS_PASSWORD",
+        "token": "PARTITA_NATS_TOKEN",
+        "nkeys_seed_str": "PARTITA_BUS",
+    }
+    assert exposed_secrets(kafka) == {
+        "sasl_plain_password": "PARTITA_KAFKA_SASL_PLAIN_PASSWORD",
+        "ssl_pasword": "PARTITA_BUS",
+    }
+    assert exposed_secrets("kafka://a:1?acks=1") == {}
 
 
 def test_files_and_functions_that_hold_a_secret_are_none() -> None:
@@ -74,11 +83,6 @@ def test_files_and_functions_that_hold_a_secret_are_none() -> None:
     names = ("sasl_plain_password", "sasl_plain_password_file", "sasl_oauth_token_provider", "acks")
 
     assert [is_secret(name) for name in names] == [True, False, False, False]
-
-
-def test_a_secret_that_found_its_way_into_a_text_is_taken_out() -> None:
-    """What is too short to be one is left, or it would be masked inside other words."""
-    assert without("a planted error of me", "planted", "me") == "a *** error of me"
 
 
 @pytest.mark.parametrize(
@@ -111,3 +115,10 @@ def test_a_secret_and_its_file_are_not_both_in_the_environment() -> None:
 
     with pytest.raises(SettingsError, match=f"{name} and {name}_FILE"):
         from_environment("kafka", PLAIN, {name: "planted", f"{name}_FILE": "/p"})
+
+
+def test_a_file_of_a_nats_secret_is_read_at_once() -> None:
+    """Its client is given the secret itself."""
+    found = from_environment("nats", {}, {"PARTITA_NATS_TOKEN_FILE": "/t"}, read=lambda path: f"in {path}")
+
+    assert found == {"token": "in /t"}

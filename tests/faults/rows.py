@@ -195,5 +195,10 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     96: ("what a user is not allowed to do, on each resource", [
         f"{_SECURITY}access.py::test_what_is_not_allowed_is_the_client_s_own_error_and_names_what_is_needed",
     ]),
+    98: ("secrets that were planted", [
+        f"{_SECURITY}secrets.py::test_planted_secrets_are_in_nothing_that_a_program_prints_at_debug",
+        "tests/workers/test_secrecy.py"
+        "::test_what_cannot_be_read_of_a_command_line_is_told_without_its_secrets",
+    ]),
     102: ("leaders step down and die", ["tests/chaos/nats_leaders.py"]),
 }  # fmt: skip

@@ -13,6 +13,7 @@ import attrs
 from partita_worker.arguments import brokers, health, messages, running
 from partita_worker.exits import ExitCode
 from partita_worker.failures import CommandFailed
+from partita_worker.secrecy import Parser, guard
 from partita_worker.settling import settle
 
 Declare = Callable[[argparse.ArgumentParser], None]
@@ -80,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     hold_standard_streams()
     parsed = parser().parse_args(argv)
     try:
+        guard(parsed, os.environ)
         settle(parsed, os.environ)
         return COMMANDS[parsed.command].load()(parsed)
     except KeyboardInterrupt:
@@ -129,7 +131,7 @@ def fail(code: ExitCode, text: str) -> int:
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     codes = "\n".join(f"  {code.value}  {code.meaning}" for code in ExitCode)
-    made = argparse.ArgumentParser(
+    made = Parser(
         "worker",
         description="Message workers on Kafka, NATS JetStream and memory.",
         epilog=f"exit codes:\n{codes}\n  128+n  ended at once by a second signal n",

@@ -30,7 +30,7 @@ def settle(parsed: argparse.Namespace, environ: Mapping[str, str]) -> None:
         problems += error.problems
     parsed.file, parsed.origins = file, {}
     try:
-        parsed.origins = fill_in(parsed, settings, environ, file)
+        parsed.origins = {**fill_in(parsed, settings, environ, file), **getattr(parsed, "taken", {})}
     except SettingRefused as error:
         problems += error.problems
     HERE.file, HERE.app_dir = file, getattr(parsed, "app_dir", ".")

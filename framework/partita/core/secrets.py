@@ -2,10 +2,10 @@
 
 import hmac
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NoReturn
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from partita.core.errors import SettingsError
 
@@ -60,7 +60,7 @@ def is_secret(option: str) -> bool:
     return any(word in name for word in _SECRET_WORDS) and not name.endswith(_PLACES)
 
 
-def masked(url: str) -> str:
+def masked_url(url: str) -> str:
     """
     An address as it may be shown: user names stay, and every secret is `***`.
 
@@ -81,25 +81,28 @@ def masked(url: str) -> str:
 def _masked_option(option: str) -> str:
     name, equals, _ = option.partition("=")
     # Without a "=" it may be the rest of a secret that holds a "&".
-    return f"{name}={MASK}" if equals and is_secret(name) else option if equals or not option else MASK
+    return (
+        f"{name}={MASK}"
+        if equals and is_secret(unquote_plus(name))
+        else option
+        if equals or not option
+        else MASK
+    )
 
 
-def secrets_in(url: str) -> Iterator[str]:
-    """What of an address is a secret, in words: the password of its user, or options by their names."""
+def exposed_secrets(url: str) -> Mapping[str, str]:
+    """
+    What of an address is a secret, by name, and the environment variable that it may stand in instead.
+
+    The name is the option's, or `password` for that of the address's user. The variable is `PARTITA_BUS`,
+    which holds the whole address, where a secret has none of its own.
+    """
     place, _, query = url.partition("?")
-    if "@" in place:
-        yield "the password"
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if is_secret(name) and value:
-            yield name
-
-
-def without(text: str, *secrets: str) -> str:
-    """*text* with each of the secrets masked; one of less than 4 characters would mask half the text."""
-    for each in secrets:
-        if len(each) >= 4:
-            text = re.sub(re.escape(each), MASK, text)
-    return text
+    options = [name for name, value in parse_qsl(query, keep_blank_values=True) if is_secret(name) and value]
+    names = (["password"] if "@" in place else []) + options
+    scheme = url.partition("://")[0]
+    own = FROM_ENVIRONMENT.get(scheme, ())
+    return {name: _prefix(scheme) + name.upper() if name in own else "PARTITA_BUS" for name in names}
 
 
 def from_environment(
@@ -107,12 +110,14 @@ def from_environment(
     options: Mapping[str, str],
     environ: Mapping[str, str],
     said: Mapping[str, object] = MappingProxyType({}),
+    read: Callable[[str], str] = str,
 ) -> Mapping[str, str]:
     """
     The options of an address, with those secrets that it lacks from the environment.
 
     `PARTITA_KAFKA_SASL_PLAIN_PASSWORD` is the option `sasl_plain_password` of a `kafka://` address, and
-    `PARTITA_KAFKA_SASL_PLAIN_PASSWORD_FILE` the option `sasl_plain_password_file`, which names a file.
+    `PARTITA_KAFKA_SASL_PLAIN_PASSWORD_FILE` the option `sasl_plain_password_file`, which names a file. For
+    NATS the file is read now, with *read*.
     What stands in the address wins; over what the program has *said* the variable does. An empty variable
     counts as none, and so does one that the address has no use for: the password of a broker that another
     address is for.
@@ -120,17 +125,18 @@ def from_environment(
     Raises:
         SettingsError: both variables of a secret are given.
     """
-    prefix = "PARTITA_NATS_" if scheme == "tls" else f"PARTITA_{scheme.upper()}_"
     found = dict(options)
     protocol = str(options.get("security_protocol") or said.get("security_protocol", ""))
     for name in FROM_ENVIRONMENT.get(scheme, ()):
         file = f"{name}_file"
         if name in options or file in options or not _is_used(name, protocol):
             continue
-        variable = prefix + name.upper()
+        variable = _prefix(scheme) + name.upper()
         value, path = environ.get(variable), environ.get(f"{variable}_FILE")
         if value and path:
             raise SettingsError(f"{variable} and {variable}_FILE are both in the environment; give one")
+        if path and scheme != "kafka":
+            value = read(path)
         found |= {name: value} if value else {file: path} if path else {}
     return found
 
@@ -139,3 +145,7 @@ def _is_used(name: str, protocol: str) -> bool:
     if name.startswith("sasl_"):
         return protocol.startswith("SASL")
     return protocol.endswith("SSL") if name.startswith("ssl_") else True
+
+
+def _prefix(scheme: str) -> str:
+    return "PARTITA_NATS_" if scheme == "tls" else f"PARTITA_{scheme.upper()}_"

@@ -94,8 +94,9 @@ async def connect(security: Security, host: str, port: int, **options: Any) -> A
     shown, server = tuple(_shown(given)), (host, port)
     for resting in (security.refusals.get(server), security.refusals.get(None)):
         if resting is not None and (error := resting.standing(shown, now())) is not None:
-            raise error
+            raise error.with_traceback(None)  # or each time would add to it
     connection = _made(Connection, host, port, **options, **given)
+    del given  # a traceback may show what its functions hold
     try:
         await connection.connect()
     except BaseException as error:
@@ -106,6 +107,8 @@ async def connect(security: Security, host: str, port: int, **options: Any) -> A
             where = None if is_login_refusal(error) else server
             security.refusals.setdefault(where, Refusals()).refused(shown, error, now())
             security.forget_token()
+            # Without the client's own functions, which hold what was sent: a traceback may show it.
+            raise error.with_traceback(None) from error.__cause__
         raise
     security.refusals.pop(server, None)
     security.refusals.pop(None, None)

@@ -77,6 +77,9 @@ TALKATIVE = (
     "aiokafka.producer",
     "aiokafka.producer.producer",
     "aiokafka.producer.sender",
+    "aiokafka.producer.message_accumulator",
+    "aiokafka.producer.transaction_manager",
+    "aiokafka.helpers",
 )
 
 

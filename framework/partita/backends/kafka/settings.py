@@ -23,6 +23,7 @@ from partita.core.client_options import (
 from partita.core.client_settings import KafkaSettings
 from partita.core.errors import SettingsError
 from partita.core.ports import Membership
+from partita.core.secrets import MASK
 
 _CONSUMER = {
     "session_timeout_ms": 45_000,
@@ -244,8 +245,10 @@ def _server(host: str) -> str:
     if not colon or host.endswith("]"):
         name, port = host, "9092"
     if not name or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        # What stands where the port should may be a password.
+        shown = f"{name}:{port if port.isdigit() else MASK}" if colon else name
         raise SettingsError(
-            f"{host!r} is no broker's address; write kafka://HOST:PORT, for example kafka://127.0.0.1:9092"
+            f"{shown!r} is no broker's address; write kafka://HOST:PORT, for example kafka://127.0.0.1:9092"
         )
     return f"{name}:{port}"
 

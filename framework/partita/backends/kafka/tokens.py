@@ -65,7 +65,7 @@ class Tokens(AbstractTokenProvider):
                     error = failed
             if kept is not None and kept.is_good(now):
                 return kept.value.reveal()
-            raise error
+            raise error.with_traceback(None)  # or each time would add to it
 
     async def _asked(self) -> Token:
         try:
