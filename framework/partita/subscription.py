@@ -85,7 +85,8 @@ class Subscription:
         backend = self._backend
         if isinstance(error, TopicMissing) or backend.is_refused(error):
             # What has never worked is a mistake, and to be told at once; what has may work again.
-            worked = any(each.witness.ever for each in self.consumers if f"consumer {each.name}" == name)
+            failed = (each for each in self.consumers if f"consumer {each.name}" == name)
+            worked = any(each.witness.ever or each.handled for each in failed)
             return FailureKind.REFUSED if worked else FailureKind.PROTOCOL
         if isinstance(error, PartitaError):
             return FailureKind.PROTOCOL

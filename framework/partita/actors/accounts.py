@@ -35,6 +35,7 @@ class Account:
         abandoned: messages whose handler was still running when the drain timeout passed.
         late_completions: handlers that returned when their partition was not ours any more; what they did
             counts for nothing here.
+        restarts: how often it failed, and was to be started again with a new client.
         attendance: how it stands with its group.
     """
 
@@ -43,7 +44,7 @@ class Account:
         self.partitions: dict[TopicPartition, Partition] = {}
         self.witness = Witness(name, self.partitions, self._works)
         self.monitor = Monitor(name, self.partitions, self.witness)
-        self.abandoned = self.late_completions = 0
+        self.abandoned = self.late_completions = self.restarts = 0
         self._failures = 0
         self.attendance = Attendance(f"consumer {name}")
         self._before: dict[TopicPartition, Figures] = {}
@@ -119,8 +120,14 @@ class Account:
                 yield Series("partita_unfinished_messages", labels), len(now.open)
                 yield Series("partita_parked_messages", labels), len(list(now.parked))
             yield from figures.samples(labels)
-        yield Series("partita_abandoned_messages_total", {"group": self.name}), self.abandoned
-        yield Series("partita_late_completions_total", {"group": self.name}), self.late_completions
+        for family, number in (
+            ("abandoned_messages", self.abandoned),
+            ("late_completions", self.late_completions),
+            ("restarts", self.restarts),
+            ("silent_clients", self.witness.rebuilds),
+            ("deleted_offsets", self.witness.deleted),
+        ):
+            yield Series(f"partita_{family}_total", {"group": self.name}), number
 
     def late(self) -> None:
         """A handler returned when its partition was not ours any more."""
@@ -139,6 +146,7 @@ class Account:
         self._trouble = describe(error), since
         self.attendance.fails(f"is to be started again: {describe(error)}", anyio.current_time())
         self._failures += 1
+        self.restarts += 1
 
     def _works(self) -> None:
         """Its client has proved that it works."""

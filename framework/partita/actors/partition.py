@@ -68,6 +68,7 @@ class Partition:
         self.resumed = self.begun = False
         self.start: Commit | None = None
         self.ahead = 0
+        self.jump: tuple[int, int] | None = None
         self.deaths = Deaths()
         self._pump = pump
         self.unread = Unread(self.offset_of)

@@ -136,9 +136,14 @@ class Poller:
             if partition.lease.takes_messages:
                 self._resume(partition, stored.get(partition.name))
         for partition in fresh:
-            if partition.start is None and partition.name in firsts:
+            if (first := firsts.get(partition.name)) is None:
+                continue
+            if partition.start is None:
                 # Nobody has ever committed here: this is where the group begins.
-                self._start(partition, firsts[partition.name].start_offset, OffsetMap())
+                _log.info("%s: no commit is stored, it begins at %d", partition.name, first.start_offset)
+                self._start(partition, first.start_offset, OffsetMap())
+            elif partition.start.offset < first.start_offset:
+                partition.jump = partition.start.offset, first.start_offset
         returned = self._returned.items()
         self._returned = {at: had for at, had in returned if at.lease.takes_messages and not at.resumed}
         # Nor must what was committed since by another owner be overwritten.
@@ -210,6 +215,8 @@ def _unknown(found: Iterable[tuple[Partition, Fetch]]) -> Iterator[tuple[Partiti
     for owner, fetch in found:
         if fetch.end_offset <= owner.ahead:
             continue
+        if owner.ahead and fetch.start_offset > owner.ahead:
+            owner.jump = owner.ahead, fetch.start_offset
         if fetch.start_offset < owner.ahead:
             fetch.records = _from(owner.ahead, fetch.records, owner.routes.reader.offset)
         owner.ahead = fetch.end_offset

@@ -41,6 +41,7 @@ class Witness:
         proven: whether the client of now has: messages have come, or there are none to come.
         ever: whether any client has.
         rebuilds: how often a client was rebuilt because it was silent.
+        deleted: offsets that the broker deleted before they were handled.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Witness:
         self._missing = 0
         self._now = 0.0
         self.proven = self.ever = False
-        self.rebuilds = 0
+        self.rebuilds = self.deleted = 0
         self._view: BrokerView | None = None
 
     async def run(self, subscription: Subscription) -> None:
@@ -85,6 +86,7 @@ class Witness:
         self._missing = self._missing + 1 if view.missing else 0
         if self._missing > 1:
             raise TopicMissing(min(view.missing))
+        self._tell_gaps(view.begins)
         here = {at: _local(each) for at, each in self._partitions.items()}
         reason = self._doubts.weigh(view, here, self._now)
         if reason is not None:
@@ -92,6 +94,20 @@ class Witness:
             raise TimeoutError(f"the client is rebuilt: {reason}")
         if not self.proven and _proves(view, here):
             self.prove()
+
+    def _tell_gaps(self, begins: Mapping[TopicPartition, int]) -> None:
+        """Tell of messages that were deleted unread; offsets that never held one are no loss."""
+        for at, partition in self._partitions.items():
+            if partition.jump is None or at not in begins:
+                continue
+            (before, after), partition.jump = partition.jump, None
+            gone = min(after, begins[at]) - before
+            if gone > 0:
+                self.deleted += gone
+                _log.error(
+                    "%s: %d offsets from %d on were deleted before they were handled; it goes on at %d",
+                    at, gone, before, after,
+                )  # fmt: skip
 
     def unread(self, at: TopicPartition) -> int | None:
         """Messages at the broker that have not come, when last asked; None: not known."""

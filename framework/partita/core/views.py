@@ -19,6 +19,7 @@ class BrokerView:
         unread: messages that the member is still to be handed, for each partition that it reads; None: its
             client does not tell, though the broker answers.
         missing: its topics that are not there any more.
+        begins: the first offset that is left in each of its partitions, where the broker tells that.
     """
 
     settled: bool
@@ -26,3 +27,4 @@ class BrokerView:
     orphans: frozenset[TopicPartition] = frozenset()
     unread: Mapping[TopicPartition, int] | None = attrs.field(factory=dict)
     missing: frozenset[str] = frozenset()
+    begins: Mapping[TopicPartition, int] = attrs.field(factory=dict)

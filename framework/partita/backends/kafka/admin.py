@@ -80,6 +80,8 @@ class KafkaAdmin:
         """
         used = await self._connected()
         task = begin(_asked(ask, used))
+        # Whoever stops waiting for it does not ask how it ended, and asyncio would print its traceback.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
         seconds = self._settings.deadlines.request
         if not await ended(task, seconds):
             leave(task)

@@ -211,7 +211,9 @@ def check(consumer: Client) -> None:
     )
     for task in tasks:
         if task.done():
-            task.result()
+            # One that was cancelled has no result to give: its CancelledError would pass for that of a poll.
+            if not task.cancelled():
+                task.result()
             raise KafkaConnectionError("a task that the consumer cannot do without has ended")
 
 
@@ -278,6 +280,13 @@ async def committed(consumer: Client, partitions: Iterable[PortPartition]) -> Ma
     wanted = [TopicPartition(*at) for at in partitions]
     found = await consumer._coordinator.fetch_committed_offsets(wanted)
     return {PortPartition(*at): Commit(each.offset, each.metadata or "") for at, each in found.items()}
+
+
+async def begins(consumer: Client, partitions: Iterable[PortPartition]) -> Mapping[PortPartition, int]:
+    """The first offset that is left in each partition. Raises the client's own error."""
+    wanted = {each: TopicPartition(*each) for each in partitions}
+    found = await consumer.beginning_offsets(list(wanted.values())) if wanted else {}
+    return {each: found[at] for each, at in wanted.items()}
 
 
 def is_rebalancing(consumer: Client) -> bool:

@@ -269,7 +269,9 @@ class KafkaSubscription:
         if client.is_rebalancing(consumer):
             return attrs.evolve(view, settled=False)
         try:
-            return attrs.evolve(view, unread=await self._calls.answer(self._behind(consumer)))
+            unread = await self._calls.answer(self._behind(consumer))
+            begins = await self._calls.answer(client.begins(consumer, unread))
+            return attrs.evolve(view, unread=unread, begins=begins)
         except IllegalStateError:
             return attrs.evolve(view, settled=False)  # a partition went away while it was looked at
         except KafkaError:
