@@ -56,6 +56,8 @@ def story(broker: str, away: str, back: str, seconds: float) -> str:
             publish(url, b"second")
             worker.says("handled second")
             healed = time.monotonic() - began
+            # A member whose session is over has to join again before it can commit.
+            watch(worker, 10.0)
             worker.send(signal.SIGTERM)
             code = worker.ends()
     told = (

@@ -21,7 +21,7 @@ from partita.core.tally import Tally
 from partita.core.views import BrokerView
 
 ASK_SECONDS = 5.0
-# Until a new client has proved that it works, and when a topic seems to be gone.
+# Until a new client has proved that it works, and when something does not fit.
 SOON_SECONDS = 1.0
 # Told by then, acted on a little later.
 TELL_SECONDS = 8.0
@@ -57,7 +57,7 @@ class Witness:
 
     async def run(self, subscription: Subscription) -> None:
         """
-        Ask, every 5 s, until cancelled.
+        Ask, every 5 s and sooner when something does not fit, until cancelled.
 
         Args:
             subscription: the member's present one.
@@ -78,7 +78,8 @@ class Witness:
                     _log.info("%s: the broker does not say how it sees this member: %s", self._group, told)
             else:
                 self._heed(view)
-            await anyio.sleep(ASK_SECONDS if self.proven and not self._missing else SOON_SECONDS)
+            calm = self.proven and not (self._missing or self._doubts.since)
+            await anyio.sleep(ASK_SECONDS if calm else SOON_SECONDS)
 
     def _heed(self, view: BrokerView) -> None:
         self._now, self._view = anyio.current_time(), view
@@ -132,10 +133,11 @@ class Witness:
 
     def doubts(self, *kinds: Doubt) -> Sequence[tuple[TopicPartition, float]]:
         """The partitions about which such a doubt has lasted long enough to be told, and since when."""
+        now = anyio.current_time()
         return [
             (at, since)
             for (at, doubt), since in self._doubts.since.items()
-            if doubt in kinds and self._now - since >= TELL_SECONDS
+            if doubt in kinds and now - since >= TELL_SECONDS
         ]
 
 
