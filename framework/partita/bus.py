@@ -16,6 +16,7 @@ from partita.core.ports import Backend, ClientOption, RecordReader
 from partita.core.process_flow import DEFAULT_LIMITS, FlowLimits
 from partita.core.routes import Source
 from partita.core.settings import RouteOptions
+from partita.interceptors import Interceptors
 from partita.observing import Observing
 from partita.publishing import Publishing
 from partita.router import Router
@@ -33,10 +34,17 @@ class EventBus(Publishing, Administration, Observing):
     Args:
         backend: the code for the broker.
         limits: how much of what it reads may be in hand at once.
+        interceptors: functions at the client's edge.
     """
 
-    def __init__(self, backend: Backend, limits: FlowLimits = DEFAULT_LIMITS) -> None:
-        super().__init__(backend)
+    def __init__(
+        self,
+        backend: Backend,
+        limits: FlowLimits = DEFAULT_LIMITS,
+        interceptors: Interceptors = Interceptors(),
+    ) -> None:
+        super().__init__(backend, interceptors.on_publish)
+        self._on_consume = interceptors.on_consume
         self._observe(Running(backend, limits))
 
     @property
@@ -169,7 +177,7 @@ class EventBus(Publishing, Administration, Observing):
         await self._running.plan(self._wiring(), router.routes, {}, group)
 
     def _wiring(self, wrap: Wrap = unwrapped) -> Wiring:
-        return Wiring(self._backend, self._publish, self._tracing, wrap)
+        return Wiring(self._backend, self._publish, self._tracing, wrap, self._on_consume)
 
     def supervise(self, function: LongLived, *, name: str, restart: RestartMode = "permanent") -> Supervised:
         """
@@ -210,7 +218,9 @@ class EventBus(Publishing, Administration, Observing):
         return self._backend.is_unreachable(error)
 
     def is_retriable(self, error: BaseException) -> bool:
-        """Whether the broker may well take the same request a little later."""
+        """Whether the broker may well take the same request later; of a group: each of its errors."""
+        if isinstance(error, BaseExceptionGroup):
+            return all(map(self.is_retriable, error.exceptions))
         return self._backend.is_retriable(error)
 
     async def aclose(self) -> None:

@@ -1,7 +1,7 @@
 """From an address to a bus: which backend a scheme names, loaded when it is asked for."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
@@ -14,6 +14,7 @@ from partita.core.ports import Backend
 from partita.core.process_flow import DEFAULT_LIMITS, FlowLimits
 from partita.core.secrets import from_environment
 from partita.core.settings import nearest
+from partita.interceptors import Interceptors, OnConsume, OnPublish
 
 # A table, not a name made from the scheme: an address must never choose what is imported.
 SCHEMES: Mapping[str, str] = {
@@ -37,6 +38,8 @@ def open_bus(
     *,
     limits: FlowLimits = DEFAULT_LIMITS,
     settings: GivenSettings | None = None,
+    on_publish: Sequence[OnPublish] = (),
+    on_consume: Sequence[OnConsume] = (),
 ) -> EventBus:
     """
     A bus on the broker at *url*, connected when it is entered with `async with`.
@@ -47,6 +50,11 @@ def open_bus(
         limits: how much of what the bus reads may be in hand at once in this process.
         settings: options of the client in Python, `KafkaSettings` or `NatsSettings`; those of the address
             win, and so do secrets in the environment.
+        on_publish: functions of the topic and the `Outgoing` message that return the message to send; called
+            in this order, last before the client. What one raises is that message's outcome.
+        on_consume: functions of the client's record that return it, or one like it, for the handler; called
+            before each attempt. What one raises is that attempt's outcome. Which handler a message has, its
+            ordering key and its dead letter are those of the record as it came.
 
     Raises:
         SettingsError: the scheme or an option is unknown, or a value cannot be used; what is wrong with
@@ -59,7 +67,9 @@ def open_bus(
         said = more[0].said if more else {}
         options = from_environment(scheme, options, os.environ, said, _secret_in)
     module = cast("BackendModule", import_module(SCHEMES[scheme]))  # by the table
-    return EventBus(module.open_backend(address, options, *more), limits)
+    return EventBus(
+        module.open_backend(address, options, *more), limits, Interceptors(on_publish, on_consume)
+    )
 
 
 def _secret_in(path: str) -> str:

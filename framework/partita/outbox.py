@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from partita.core.errors import PublishErrors
 from partita.core.health import describe
 from partita.core.ports import Backend, Outgoing, Post, QuickPublisher, Receipt
+from partita.interceptors import InterceptedPublisher, OnPublish
 from partita.message import Delivery
 from partita.telemetry.tracing import Tracing
 
@@ -21,13 +22,19 @@ class Outbox:
     Args:
         backend: where to.
         tracing: None when no provider is installed.
+        on_publish: functions that every message goes through, last before the client.
 
     Attributes:
         posts: see `QuickPublisher.posts`; none when each message has a span.
     """
 
-    def __init__(self, backend: Backend, tracing: Tracing | None) -> None:
-        self._publisher = publisher = backend.publisher
+    def __init__(
+        self, backend: Backend, tracing: Tracing | None, on_publish: Sequence[OnPublish] = ()
+    ) -> None:
+        publisher = backend.publisher
+        if on_publish:
+            publisher = InterceptedPublisher(publisher, on_publish, check_message)
+        self._publisher = publisher
         self._tracing = tracing
         self.posts: Mapping[str, Post] = {}
         self._waiting: Send = publisher.send

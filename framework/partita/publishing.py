@@ -7,6 +7,7 @@ from partita.codecs.codec import payload_of, with_payload
 from partita.core.ports import Backend, Headers, MessageOptions, Outgoing, Receipt
 from partita.core.settings import check_topic_name
 from partita.dead_letters import DeadLetters
+from partita.interceptors import OnPublish
 from partita.message import Delivery
 from partita.opened import Opened
 from partita.outbox import Outbox
@@ -20,15 +21,17 @@ class Publishing(Opened):
 
     Args:
         backend: the code for the broker.
+        on_publish: functions that every message goes through, last before the client.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, on_publish: Sequence[OnPublish] = ()) -> None:
         super().__init__(backend)
+        self._on_publish = on_publish
         self._trace(None)
 
     def _trace(self, tracing: Tracing | None) -> None:
         self._tracing = tracing
-        self._outbox = Outbox(self._backend, tracing)
+        self._outbox = Outbox(self._backend, tracing, self._on_publish)
 
     async def publish(
         self,

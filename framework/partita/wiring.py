@@ -25,6 +25,7 @@ from partita.core.leases import Leases
 from partita.core.ports import Backend, Membership
 from partita.core.routes import RouteTable
 from partita.handlers import Call, Want
+from partita.interceptors import OnConsume, batch_intercepted, intercepted
 from partita.message import PublishFunction, Scope
 from partita.middleware.compose import compose
 from partita.middleware.rate_limit import RateLimit
@@ -56,12 +57,14 @@ class Wiring:
         publish: how handlers publish.
         tracing: None when no provider is installed, so that nothing is called per message.
         wrap: put around each handler's call.
+        on_consume: functions that each record goes through before its handler.
     """
 
     backend: Backend
     publish: PublishFunction
     tracing: Tracing | None = None
     wrap: Wrap = unwrapped
+    on_consume: Sequence[OnConsume] = ()
 
     def bind(self, route: Route, group: str, state: object, pool: Pool | None, leases: Leases) -> BoundRoute:
         """
@@ -92,7 +95,8 @@ class Wiring:
         self, route: Route, scope: Scope, pool: Pool | None, leases: Leases, handling: Handling | None
     ) -> BoundRoute:
         settings, plan, reader, holds = route.settings, route.plan, self.backend.reader, Holds()
-        call = plain = bind_handler(plan, reader, scope, pool)
+        plain = bind_handler(plan, reader, scope, pool)
+        call = intercepted(plain, self.on_consume)
         if settings.to is not None:
             call = publishing(call, settings.to, self.publish, plan.name)
         if settings.order == "key" and settings.key_from is not None:
@@ -117,7 +121,7 @@ class Wiring:
     ) -> BoundRoute:
         settings, plan, reader = route.settings, route.plan, self.backend.reader
         assert route.batch is not None and not isinstance(pool, ProcessPool)  # noqa: PT018 - as it was declared
-        call, holds = bind_batch(plan, reader, scope, pool), Holds()
+        call, holds = batch_intercepted(bind_batch(plan, reader, scope, pool), self.on_consume), Holds()
         if settings.timeout is not None:
             call = timed(call, settings.timeout)
         if pool is not None:
