@@ -19,6 +19,7 @@ _LETTERS = "tests/faults/test_dead_letter_topics.py::test_"
 _HOLES = "tests/faults/test_holes.py::test_"
 _CODES = "tests/faults/test_new_codes.py::test_"
 _DATA = "tests/faults/test_data.py::test_"
+_PUBLISHER = "tests/backends/kafka/test_publisher.py::test_"
 _SIGNALS = "tests/workers/test_signals.py::test_"
 _UNIVERSAL = "tests/contract/test_universal.py::test_"
 _SECURITY = "tests/security/test_"
@@ -32,11 +33,14 @@ _RAISES = f"{_HANDLERS}whatever_a_handler_raises_costs_its_own_message_only"
 ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     4: ("the group's coordinator is killed", ["tests/chaos/coordinator_killed.py"]),
     6: ("all brokers restart, one after the other", ["tests/chaos/rolling_brokers.py"]),
+    9: ("too few replicas in sync", ["tests/chaos/publishing.py"]),
     11: ("the disk of a broker is full", ["tests/chaos/full_disk.py"]),
     13: ("errors that pass, old codes and new", [
         f"{_ANSWERS}a_member_outlives_every_error_that_passes",
         f"{_CODES}a_code_that_passes_is_waited_for",
         f"{_CODES}a_code_that_no_waiting_mends_reaches_who_publishes_with_its_number",
+        "tests/faults/test_publish_answers.py::test_a_batch_whose_answer_is_lost_or_wrong_is_stored_once",
+        "tests/faults/test_publish_answers.py::test_a_final_answer_is_told_and_its_batch_not_sent_again",
     ]),
     16: ("metadata without the topic", [f"{_ANSWERS}a_member_outlives_every_error_that_passes"]),
     17: ("latency", ["tests/chaos/network.py"]),
@@ -142,9 +146,15 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     63: ("a value that cannot be decoded", [
         f"{_HANDLERS}what_cannot_be_decoded_is_a_dead_letter_without_another_attempt",
     ]),
+    66: ("huge messages", [
+        f"{_PAYLOADS}a_message_above_the_limit_is_refused_and_the_next_goes_through",
+        f"{_PUBLISHER}a_message_too_large_for_the_client_affects_no_other",
+        f"{_PUBLISHER}a_message_too_large_for_its_topic_affects_no_other",
+    ]),
     69: ("null keys, null values, empty values", [
         f"{_PAYLOADS}a_null_value_is_not_an_empty_one",
         f"{_PAYLOADS}keys_arrive_as_bytes_and_choose_the_partition",
+        f"{_PUBLISHER}values_keys_headers_and_timestamps_arrive_byte_for_byte",
         "tests/actors/test_order.py::test_messages_without_a_key_wait_for_no_other",
     ]),
     71: ("a message comes twice", [

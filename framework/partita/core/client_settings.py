@@ -18,12 +18,15 @@ class KafkaSettings:
         consumer: for `AIOKafkaConsumer`.
         producer: for `AIOKafkaProducer`.
         admin: for `AIOKafkaAdminClient`.
+        buffer_bytes: how many bytes of messages may wait for their acknowledgement, default 32 MiB; above it
+            `publish` waits for room, in the order of the calls, and `send` refuses.
     """
 
     options: Mapping[str, object] = attrs.field(factory=dict, repr=False, kw_only=True)
     consumer: Mapping[str, object] = attrs.field(factory=dict, repr=False, kw_only=True)
     producer: Mapping[str, object] = attrs.field(factory=dict, repr=False, kw_only=True)
     admin: Mapping[str, object] = attrs.field(factory=dict, repr=False, kw_only=True)
+    buffer_bytes: int = attrs.field(default=32 * 2**20, kw_only=True)
 
     @property
     def said(self) -> Mapping[str, object]:

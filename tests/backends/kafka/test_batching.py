@@ -145,4 +145,4 @@ def test_what_waited_too_long_is_taken_out(loop: asyncio.AbstractEventLoop) -> N
     assert late == [old]
     assert still_open is new
     assert slot.open is None
-    assert slot.last is new
+    assert slot.waiting == [new]

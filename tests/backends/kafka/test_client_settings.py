@@ -4,6 +4,7 @@ import functools
 import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -47,7 +48,8 @@ def test_every_option_reaches_the_client_that_has_it(client: str, name: str) -> 
     """Under its own name, as it was given, and no other client."""
     value = OBJECTS.get(name, 10_000 if name.endswith(("_ms", "_bytes", "_size", "_records")) else "text")
 
-    used = setup_of(KafkaSettings(**{client: {name: value}}))
+    tables: dict[str, Any] = {client: {name: value}}
+    used = setup_of(KafkaSettings(**tables))
 
     given = {"consumer": used.consumer(MEMBERSHIP), "producer": used.producer(), "admin": used.admin()}
     told = {(each.client, each.name): each for each in used.told()}
@@ -226,3 +228,16 @@ def test_a_partial_is_a_function() -> None:
     settings = KafkaSettings(producer={"partitioner": functools.partial(max)})
 
     assert callable(setup_of(settings).producer()["partitioner"])
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, "many", True])
+def test_a_buffer_without_a_size_is_refused(size: Any) -> None:
+    """Everything would wait for ever, or nothing ever."""
+    with pytest.raises(SettingsError, match="buffer_bytes"):
+        setup_of(KafkaSettings(buffer_bytes=size))
+
+
+def test_the_size_of_the_buffer_reaches_the_publisher() -> None:
+    """In bytes; 32 MiB when nothing is said."""
+    assert setup_of(KafkaSettings(buffer_bytes=5)).buffer_bytes == 5
+    assert setup_of(KafkaSettings()).buffer_bytes == 32 * 2**20

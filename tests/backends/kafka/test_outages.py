@@ -8,8 +8,10 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from tests.backends.kafka.members import Listener, backend, connections, fresh, member, read, until
 from tests.brokers import Server
 
-from partita.backends.kafka.settings import Deadlines
+from partita.backends.kafka.backend import KafkaBackend
+from partita.backends.kafka.settings import Deadlines, kafka_settings
 from partita.backends.kafka.subscription import KafkaSubscription
+from partita.core.client_settings import KafkaSettings
 from partita.core.errors import Closed
 from partita.core.ports import Commit, Outgoing, TopicPartition
 
@@ -109,6 +111,43 @@ def test_a_frozen_broker_bounds_every_call_and_is_used_on_when_it_thaws(own_kafk
             stored = await used.publisher.publish(topic, Outgoing(b"z"))
             assert stored.offset >= 1
             assert not await eventually_committed(subscription, {TopicPartition(topic, 0): 1})
+
+    asyncio.run(scenario())
+
+
+def test_while_the_buffer_is_full_publish_waits_in_order_and_send_refuses(own_kafka: Server) -> None:
+    """Memory is bounded while the broker is away; a wait that is cancelled meanwhile has sent nothing."""
+
+    async def scenario() -> None:
+        topic = fresh("full")
+        settings = KafkaSettings(buffer_bytes=3_000)
+        made = KafkaBackend(kafka_settings(f"kafka://{own_kafka.address}", {}, settings=settings))
+        await made.open()
+        publisher = made.publisher
+        await made.create_topic(topic, partitions=1, replication=1)
+        await publisher.publish(topic, Outgoing(b"0" * 1000))
+        own_kafka.freeze()
+        try:
+            post = publisher.posts[topic]
+            calls = [asyncio.ensure_future(post(b"%d" % n * 1000, None, (), None, None)) for n in range(1, 7)]
+            with pytest.raises(asyncio.QueueFull, match="3000"):
+                publisher.send(topic, Outgoing(b"refused"))
+            calls[3].cancel()
+            pending = publisher.pending_bytes, publisher.pending_since
+        finally:
+            own_kafka.thaw()
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        subscription = made.subscription(member(topic))
+        await subscription.start(Listener())
+        records = await read(subscription, 6)
+        after = publisher.pending_bytes, publisher.pending_since
+        await made.close()
+
+        assert 2_000 < pending[0] <= 3_000
+        assert pending[1] is not None
+        assert after == (0, None)
+        assert isinstance(results[3], asyncio.CancelledError)
+        assert [record.value[:1] for record in records] == [b"0", b"1", b"2", b"3", b"5", b"6"]
 
     asyncio.run(scenario())
 

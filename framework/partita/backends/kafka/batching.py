@@ -203,10 +203,7 @@ class Slot:
             self.seal()
 
     @property
-    def last(self) -> Batch | None:
-        """The batch after which there is none."""
-        if self.open is not None:
-            return self.open
-        if self.queue:
-            return self.queue[-1]
-        return self.flight.batch if self.flight is not None else None
+    def waiting(self) -> Sequence[Batch]:
+        """All that is not acknowledged, in order."""
+        flight = [self.flight.batch] if self.flight is not None else []
+        return [*flight, *self.queue, *([self.open] if self.open is not None else [])]

@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 from aiokafka.errors import (
-    CorruptRecordException,
     InvalidTimestampError,
     KafkaConnectionError,
     KafkaTimeoutError,
@@ -33,9 +32,7 @@ _LOOK_AFTER = 3.0  # seconds without an answer before the topic is looked up aga
 _SEAL_AFTER = 1.0  # seconds after which a batch that waits takes no more messages
 _SMALLEST_BATCH = 1_024
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
-# A broker refuses a whole batch for one message, and stores nothing of it.
-_OF_ONE = (InvalidTimestampError, CorruptRecordException)
-_INVALID_RECORD = 87  # another such error; its number is newer than the client's table
+_INVALID_RECORD = 87  # newer than the client's table
 _NO_PARTITION = (UnknownTopicOrPartitionError, NotLeaderForPartitionError, LeaderNotAvailableError)
 
 
@@ -273,4 +270,5 @@ class BatchSender:
 
 
 def _is_of_one(failure: BaseException) -> bool:
-    return isinstance(failure, _OF_ONE) or getattr(failure, "errno", None) == _INVALID_RECORD
+    """Whether the broker refuses a whole batch for one message of it, and certainly has stored nothing."""
+    return isinstance(failure, InvalidTimestampError) or getattr(failure, "errno", None) == _INVALID_RECORD

@@ -67,6 +67,13 @@ class KafkaPublisher:
         """Bytes of messages that are not acknowledged yet, an upper bound."""
         return self._budget.held
 
+    @property
+    def pending_since(self) -> float | None:
+        """Loop time in seconds of the oldest that is not acknowledged yet; None: everything is."""
+        return min(
+            [since for each in self._topics.values() if (since := each.oldest) is not None], default=None
+        )
+
     async def publish(self, topic: str, message: Outgoing) -> Receipt:
         """
         Send and wait for the acknowledgement. A cancelled wait does not take the message back, unless it

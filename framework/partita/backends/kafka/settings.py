@@ -198,13 +198,15 @@ def kafka_settings(
     )
     servers, wrong = _servers(address)
     problems, security = [*wrong, *read.problems, *_impossible(read)], Security()
+    if type(settings.buffer_bytes) is not int or settings.buffer_bytes < 1:
+        problems.append(f"buffer_bytes is a whole number of bytes, not {settings.buffer_bytes!r}")
     try:
         security = security_of(_common(read), servers)
     except SettingsError as error:
         if not any(is_of_security(name) for name in read.unread):
             problems.append(str(error))
     refuse(problems)
-    return KafkaSetup(servers, read.values, read.origins, deadlines, security)
+    return KafkaSetup(servers, read.values, read.origins, deadlines, security, settings.buffer_bytes)
 
 
 def _common(read: ReadOptions) -> Mapping[str, object]:

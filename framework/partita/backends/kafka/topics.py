@@ -40,6 +40,14 @@ class TopicSender:
         self._future: Callable[[], asyncio.Future[Receipt]] = loop.create_future
         self.tick, self.gone = self._batches.tick, self._batches.gone
 
+    @property
+    def oldest(self) -> float | None:
+        """Loop time in seconds of the oldest message that is not acknowledged; None: all are."""
+        times = [batch.opened for slot in self.slots.slots for batch in slot.waiting]
+        if self._unplaced:
+            times.append(self._unplaced[0].due - self._means.deadlines.delivery)
+        return min(times, default=None)
+
     def post(
         self,
         value: bytes | None,
@@ -123,9 +131,9 @@ class TopicSender:
         loop = asyncio.get_running_loop()
         marks: set[asyncio.Future[None]] = set()
         for slot in self.slots.slots:
-            if (last := slot.last) is not None:
+            if waiting := slot.waiting:
                 marks.add(mark := loop.create_future())
-                last.marks.append(mark)
+                waiting[-1].marks.append(mark)
         if marks:
             await asyncio.wait(marks)
 
