@@ -43,7 +43,8 @@ def problems_of(url: str) -> list[str]:
 def _kafka(table: Mapping[str, object]) -> KafkaSettings:
     shared = {name: value for name, value in table.items() if name not in CLIENTS}
     each = {client: _objects(HERE.file.table("kafka", client)) for client in CLIENTS}
-    return KafkaSettings(options=_objects(shared), **each)
+    consumer, producer, admin = each["consumer"], each["producer"], each["admin"]
+    return KafkaSettings(options=_objects(shared), consumer=consumer, producer=producer, admin=admin)
 
 
 def _objects(table: Mapping[str, object]) -> Mapping[str, object]:
