@@ -184,6 +184,11 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         "tests/contract/test_administration.py"
         "::test_several_topics_are_made_and_deleted_with_a_result_for_each",
     ]),
+    91: ("a server without TLS where TLS was asked for", [
+        "tests/backends/kafka/test_security.py::test_a_server_without_tls_is_sent_no_byte_of_a_login",
+        "tests/backends/nats/test_connection.py"
+        "::test_a_server_without_tls_is_sent_no_password_when_tls_was_asked_for",
+    ]),
     92: ("certificates that cannot be trusted, or are missing", [f"{_SECURITY}preflight{_NAMED}"]),
     93: ("a wrong password or mechanism", [
         f"{_SECURITY}preflight{_NAMED}",

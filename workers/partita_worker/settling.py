@@ -14,7 +14,7 @@ def settle(parsed: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """
     Read the settings file, fill in what has no flag, and look at what the client is told.
 
-    Sets `file` and `origins`: where each value comes from.
+    Sets `settings_file` and `origins`: where each value comes from.
 
     Raises:
         SettingRefused: with everything that cannot be used.
@@ -28,7 +28,7 @@ def settle(parsed: argparse.Namespace, environ: Mapping[str, str]) -> None:
         check_keys(file, [each.name for each in RUN])
     except SettingRefused as error:
         problems += error.problems
-    parsed.file, parsed.origins = file, {}
+    parsed.settings_file, parsed.origins = file, {}
     try:
         parsed.origins = {**fill_in(parsed, settings, environ, file), **getattr(parsed, "taken", {})}
     except SettingRefused as error:

@@ -39,7 +39,7 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
         SettingsError: an option of the client cannot be used; all that cannot are told.
     """
     bus = make_bus(arguments.bus)
-    for each in (*_of_run(arguments, bus), *_of_client(arguments, bus), *_of_routes(arguments.file)):
+    for each in (*_of_run(arguments, bus), *_of_client(arguments, bus), *_of_routes(arguments.settings_file)):
         if arguments.json:
             print(json.dumps(attrs.asdict(each), default=str))
         else:
@@ -73,11 +73,11 @@ def _origin(option: ClientOption, arguments: argparse.Namespace, query: Mapping[
         case "address":
             return _variable(broker, option.name)
         case "settings":
-            return str(arguments.file.place(broker, option.name))
+            return str(arguments.settings_file.place(broker, option.name))
         case "partita":
             return "default"
         case told if told.removeprefix("settings.") in CLIENTS:
-            return str(arguments.file.place(broker, option.client, option.name))
+            return str(arguments.settings_file.place(broker, option.client, option.name))
         case client:
             return f"default of {client}"
 
