@@ -2,7 +2,7 @@
 Which tests stand for which fault, by the numbers of the project's fault matrix.
 
 Faults are numbered by what is hit: 1-16 brokers, 17-26 the network, 27-41 membership of a group, 42-56 the
-worker process, 57-75 handlers and messages, 76-85 topics and data, 91-98 security, 100-113 NATS. A row may
+worker process, 57-75 handlers and messages, 76-85 topics and data, 91-99 security, 100-113 NATS. A row may
 have several tests: of the decision, of the engine in virtual time, and on a real broker. Those that take
 minutes are commands: `python -m tests.chaos.NAME`.
 """
@@ -20,6 +20,7 @@ _HOLES = "tests/faults/test_holes.py::test_"
 _CODES = "tests/faults/test_new_codes.py::test_"
 _DATA = "tests/faults/test_data.py::test_"
 _PUBLISHER = "tests/backends/kafka/test_publisher.py::test_"
+_ENDPOINT = "tests/workers/endpoint/test_"
 _SIGNALS = "tests/workers/test_signals.py::test_"
 _UNIVERSAL = "tests/contract/test_universal.py::test_"
 _SECURITY = "tests/security/test_"
@@ -214,6 +215,12 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         f"{_SECURITY}secrets.py::test_planted_secrets_are_in_nothing_that_a_program_prints_at_debug",
         "tests/workers/test_secrecy.py"
         "::test_what_cannot_be_read_of_a_command_line_is_told_without_its_secrets",
+    ]),
+    99: ("somebody attacks the health endpoint", [
+        f"{_ENDPOINT}server.py::test_a_client_that_only_holds_connections_keeps_nobody_out",
+        f"{_ENDPOINT}server.py::test_a_slow_reader_is_left_alone_and_holds_nobody_up",
+        f"{_ENDPOINT}server.py::test_a_request_of_a_megabyte_is_refused_and_hears_it",
+        f"{_ENDPOINT}worker.py::test_a_worker_under_attack_does_its_work",
     ]),
     102: ("leaders step down and die", ["tests/chaos/nats_leaders.py"]),
 }  # fmt: skip
