@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import attrs
 
-from partita_worker.arguments import brokers, health, messages, running
+from partita_worker.arguments import brokers, groups, health, messages, running
 from partita_worker.exits import ExitCode
 from partita_worker.failures import CommandFailed
 from partita_worker.secrecy import Parser, guard
@@ -51,7 +51,8 @@ COMMANDS: Mapping[str, Command] = {
     "routes": Command("print the routes of a router", running.routes, "check", "routes"),
     "publish": Command("publish each line of a file or of standard input", messages.publish, "publish"),
     "tail": Command("print the messages of a topic", messages.tail, "tail"),
-    "topics": Command("list, create and delete topics", brokers.topics, "topics"),
+    "topics": Command("list, describe, create and delete topics", brokers.topics, "topics"),
+    "groups": Command("list and describe consumer groups, reset their offsets", groups.groups, "groups"),
     "dlq": Command("list, show and replay dead letters", messages.dlq, "dlq"),
     "health": Command("ask a running worker how it is", health.health, "health"),
     "config": Command("show each setting and where it comes from", running.config, "config"),

@@ -3,16 +3,29 @@
 import argparse
 
 from partita_worker.arguments.shared import ON_BUS, declare_settings
-from partita_worker.arguments.values import port_number, whole_number
+from partita_worker.arguments.values import assignment, port_number, whole_number
 from partita_worker.settings import checked
 
 
 def topics(parser: argparse.ArgumentParser) -> None:
-    """`worker topics list|create|delete`."""
-    verbs = parser.add_subparsers(dest="verb", metavar="list|create|delete", required=True)
+    """`worker topics list|describe|create|delete`."""
+    verbs = parser.add_subparsers(dest="verb", metavar="list|describe|create|delete", required=True)
     declare_settings(verbs.add_parser("list", help="each topic with its number of partitions"), ON_BUS)
+    describe = verbs.add_parser("describe", help="partitions with leader, copies and offsets, and settings")
+    describe.add_argument("topic", metavar="NAME")
+    describe.add_argument("--json", action="store_true", help="one JSON object")
+    declare_settings(describe, ON_BUS)
     create = verbs.add_parser("create", help="make a topic")
     create.add_argument("topic", metavar="NAME")
+    create.add_argument(
+        "--set",
+        dest="configs",
+        action="append",
+        default=[],
+        type=checked(assignment),
+        metavar="NAME=VALUE",
+        help="a setting of the broker's for this topic, such as retention.ms=60000; may be repeated",
+    )
     create.add_argument("--partitions", type=checked(whole_number), default=4, metavar="N", help="default 4")
     create.add_argument(
         "--replication",

@@ -3,6 +3,10 @@
 import math
 import os
 import re
+import time
+from datetime import datetime
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def whole_number(text: str) -> int:
@@ -60,6 +64,45 @@ def header(text: str) -> tuple[str, bytes]:
     if not (name and equals):
         raise ValueError(f"{text!r}: give NAME=VALUE")
     return name, os.fsencode(value)
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """NAME=VALUE. Raises ValueError."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ValueError(f"{text!r}: give NAME=VALUE")
+    return name, value
+
+
+def shift(text: str) -> int:
+    """A whole number other than 0, with its sign. Raises ValueError."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not number:
+        raise ValueError(f"{text!r} is not a whole number other than 0, such as -10 or +10")
+    return number
+
+
+def instant(text: str) -> int:
+    """
+    A time, as milliseconds since 1970: ISO 8601, in the zone of this machine unless it names one; or how long
+    ago, such as 90s, 10m, 2h or 1d. Raises ValueError.
+    """
+    ago = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])", text)
+    if ago is not None:
+        return round((time.time() - float(ago[1]) * _SECONDS[ago[2]]) * 1000)
+    try:
+        moment = datetime.fromisoformat(text)
+        millis = round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        millis = -1
+    if millis < 0:
+        raise ValueError(
+            f"{text!r}: give a time such as 2026-05-01T12:00:00+02:00, or how long ago, such as 90s or 10m"
+        )
+    return millis
 
 
 def rate(text: str) -> float:
