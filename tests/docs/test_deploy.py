@@ -1,6 +1,5 @@
 """The files to deploy with: they can be read, and what they say of the worker is so."""
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from partita_worker.endpoint.pages import Pages
 from partita_worker.endpoint.requests import Request
 from partita_worker.exits import ExitCode
 from partita_worker.signals import CLOSE_SECONDS
+from partita_worker.systemd import LOOK_SECONDS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "how-to" / "deploy"
 VARIABLES = {each.variable: each for each in running.RUN}
@@ -108,13 +108,15 @@ def test_every_setting_of_the_unit_is_one_in_its_section() -> None:
 def test_the_unit_starts_what_there_is_and_gives_it_time() -> None:
     """Absolute paths, arguments that the worker takes, and longer than its drain."""
     program, *words = shlex.split(unit("ExecStart"))
-    (asked,) = re.findall(r"until \S+/worker (.*?) >", unit("ExecStartPost"))
     drain = check_variables(dict(variables_in(unit("Environment"))))
 
     assert program.startswith("/")
     assert program.endswith("/worker")
     assert can_be_used(words)
-    assert can_be_used(shlex.split(asked))
+    assert unit("ExecReload") == "/bin/kill -HUP $MAINPID"
+    assert "--processes" in words, "a worker of one process ends by that signal"
+    assert (unit("Type"), unit("NotifyAccess")) == ("notify", "main")
+    assert seconds(unit("WatchdogSec")) > LOOK_SECONDS
     assert seconds(unit("TimeoutStopSec")) > drain + CLOSE_SECONDS
     assert seconds(unit("TimeoutStartSec")) > 0
 

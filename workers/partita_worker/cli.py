@@ -81,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     hold_standard_streams()
     parsed = parser().parse_args(argv)
+    parsed.argv = sys.argv[1:] if argv is None else argv
     try:
         guard(parsed, os.environ)
         settle(parsed, os.environ)

@@ -22,10 +22,16 @@ def text_of(record: logging.LogRecord) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """One line per record: time, level, logger, text, and where the message is when it is known."""
+    """
+    One line per record: time, level, logger, text, and where the message is when it is known.
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+    Args:
+        process: the number of the process among those of its host, told first; None: it has none.
+    """
+
+    def __init__(self, process: int | None = None) -> None:
+        told = "" if process is None else f"[{process}] "
+        super().__init__(f"{told}%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line without a traceback."""
@@ -38,7 +44,16 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: time (UTC), level, logger, event, and the fields that are known."""
+    """
+    One JSON object per line: time (UTC), level, logger, event, and the fields that are known.
+
+    Args:
+        process: as with `TextFormatter`.
+    """
+
+    def __init__(self, process: int | None = None) -> None:
+        super().__init__()
+        self._process = {} if process is None else {"process": process}
 
     def format(self, record: logging.LogRecord) -> str:
         """The whole line."""
@@ -48,6 +63,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": text_of(record),
+            **self._process,
         }
         line.update({name: getattr(record, name) for name in FIELDS if hasattr(record, name)})
         if record.exc_info:
@@ -114,18 +130,21 @@ class Lines(logging.StreamHandler[TextIO]):
             super().handleError(record)
 
 
-def set_up_logging(level: str, form: str, stream: TextIO | None = None) -> None:
+def set_up_logging(
+    level: str, form: str, process: int | None = None, *, stream: TextIO | None = None
+) -> None:
     """
     Log to standard error.
 
     Args:
         level: debug, info, warning or error.
         form: "text" or "json".
+        process: the number of this process among those of its host.
         stream: another place to write to.
     """
     handler = Lines(stream or sys.stderr)
     handler.addFilter(OnceInAWhile(5.0))
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter(process) if form == "json" else TextFormatter(process))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # At INFO the clients tell each step of theirs; what matters of it is told by our own loggers.
     if logging.getLogger().level == logging.INFO:

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import anyio
 import attrs
@@ -19,10 +18,9 @@ from partita_worker.banner import (
     uvloop_is_installed,
 )
 from partita_worker.buses import make_bus
-from partita_worker.endpoint.endpoint import serving
-from partita_worker.endpoint.server import Place
 from partita_worker.exits import ExitCode
 from partita_worker.feed import Feed, feed
+from partita_worker.observers import Observers
 from partita_worker.signals import StopLadder
 from partita_worker.verdicts import innermost
 
@@ -41,7 +39,6 @@ class RunSettings:
         create_topics: make what is missing.
         drain_timeout: seconds that messages in hand get at the end.
         feeds: files whose lines are published first.
-        health: where health and metrics are answered; None: nowhere.
         heartbeat: a topic and an interval in seconds; None: no heartbeat.
     """
 
@@ -51,7 +48,6 @@ class RunSettings:
     create_topics: bool = False
     drain_timeout: float = 30.0
     feeds: tuple[Feed, ...] = ()
-    health: Place | None = None
     heartbeat: tuple[str, float] | None = None
 
 
@@ -64,9 +60,12 @@ class Worker:
         router: what handles which messages.
         tracing: on or off and why, for the banner.
         say: prints a line.
+        observers: who looks at it while it runs.
     """
 
-    def __init__(self, settings: RunSettings, router: Router, tracing: str, say: Say) -> None:
+    def __init__(
+        self, settings: RunSettings, router: Router, tracing: str, say: Say, observers: Observers
+    ) -> None:
         self._settings = settings
         self._router = router
         self._tracing = tracing
@@ -74,7 +73,7 @@ class Worker:
         self._refused = 0
         self._summary = Summary(0, 0)
         self._seconds = 0.0
-        self._health_url: str | None = None
+        self._observers = observers
 
     def run(self) -> ExitCode:
         """
@@ -90,6 +89,7 @@ class Worker:
         except BaseExceptionGroup as group:
             # Task groups wrap what a caller is to see as it was raised.
             raise innermost(group) from None
+        self._observers.end(self._summary)
         for line in closing(self._summary, self._seconds):
             self._say(line)
         return self._verdict()
@@ -111,23 +111,15 @@ class Worker:
         ladder = StopLadder(ask, self._settings.drain_timeout, self._say)
         with ladder.installed():
             bus = make_bus(self._settings.bus)
-            async with self._answering(bus), anyio.create_task_group() as tasks:
+            groups = groups_of(self._router, self._settings.group)
+            async with self._observers.around(bus, groups), anyio.create_task_group() as tasks:
                 tasks.start_soon(self._stop_when_asked, stop, bus, tasks.cancel_scope)
                 await self._serve(bus)
                 tasks.cancel_scope.cancel()
 
-    @asynccontextmanager
-    async def _answering(self, bus: EventBus) -> AsyncIterator[None]:
-        """Answer health and metrics inside the block, if that was asked for."""
-        if self._settings.health is None:
-            yield
-            return
-        groups = groups_of(self._router, self._settings.group)
-        async with serving(bus, groups, self._settings.health) as self._health_url:
-            yield
-
     async def _stop_when_asked(self, stop: anyio.Event, bus: EventBus, scope: anyio.CancelScope) -> None:
         await stop.wait()
+        self._observers.notifier.stopping()
         if bus.is_running:
             await bus.drain()
         else:
@@ -191,6 +183,6 @@ class Worker:
 
     def _greet(self, bus: EventBus) -> None:
         loop = "uvloop" if uvloop_is_installed() else "asyncio"
-        facts = StartFacts(bus.address, self._settings.group, loop, self._tracing, self._health_url)
+        facts = StartFacts(bus.address, self._settings.group, loop, self._tracing, self._observers.url)
         for line in banner(self._router, facts):
             self._say(line)

@@ -74,7 +74,7 @@ def test_a_worker_answers_from_its_start_to_the_end_of_its_drain(folder: Path) -
         (folder / "go").touch()
         code = worker.ends()
 
-    assert [status for status, _ in probes] == [200, 200, 200]
+    assert [status for status, _ in probes] == [200, 200, 200], probes
     assert probes[1][1] == "ok: consumer partita has 4 partitions\n"
     assert report["parts"]["broker"]["healthy"]
     assert report["parts"]["heartbeat"]["healthy"]

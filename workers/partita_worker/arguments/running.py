@@ -12,7 +12,7 @@ from partita_worker.arguments.shared import (
     declare_settings,
     declare_target,
 )
-from partita_worker.arguments.values import feed_text, interval, seconds
+from partita_worker.arguments.values import feed_text, interval, seconds, whole_number
 from partita_worker.settings import Setting
 
 RUN: Sequence[Setting] = (
@@ -36,6 +36,13 @@ RUN: Sequence[Setting] = (
         default=30.0,
         convert=seconds,
         metavar="SECONDS",
+    ),
+    Setting(
+        "--processes",
+        "how many worker processes; each is a member of the group; default 1",
+        default=1,
+        convert=whole_number,
+        metavar="N",
     ),
     HEALTH_PORT,
     HEALTH_HOST,

@@ -8,14 +8,19 @@ from partita import Router
 from partita_worker.buses import configured
 from partita_worker.endpoint.server import Place
 from partita_worker.exits import ExitCode
+from partita_worker.failures import memory_refused
 from partita_worker.feed import parse_feed
+from partita_worker.host.host import Host, HostSettings
+from partita_worker.host.link import Link
 from partita_worker.loading import load
 from partita_worker.logs import set_up_logging
-from partita_worker.process import RunSettings, Worker
+from partita_worker.observers import Observers
+from partita_worker.process import RunSettings, Say, Worker
+from partita_worker.systemd import Notifier
 from partita_worker.telemetry import set_up
 
 
-def execute(arguments: argparse.Namespace) -> ExitCode:
+def execute(arguments: argparse.Namespace) -> int:
     """
     Run the router that the arguments name.
 
@@ -23,21 +28,41 @@ def execute(arguments: argparse.Namespace) -> ExitCode:
         PartitaError: what was asked cannot be done.
         Exception: the client's own error.
     """
-    set_up_logging(arguments.log_level, arguments.log_format)
+    link = Link.found(os.environ)
+    notifier = Notifier(os.environ)
+    place = None if arguments.health_port is None else Place(arguments.health_port, arguments.health_host)
+    if link is None and arguments.processes > 1:
+        return _host(arguments, place, notifier)
+    if link is None:
+        return _work(arguments, Observers(place, None, notifier), say)
+    link.watch()
+    return _work(arguments, Observers(None, link, notifier), lambda line: say(f"[{link.number}] {line}"))
+
+
+def _host(arguments: argparse.Namespace, place: Place | None, notifier: Notifier) -> int:
+    if arguments.bus.startswith("memory:"):
+        raise memory_refused("run --processes")
+    settings = HostSettings(arguments.argv, arguments.processes, arguments.burst, place)
+    return Host(settings, say, notifier).run()
+
+
+def _work(arguments: argparse.Namespace, observers: Observers, tell: Say) -> ExitCode:
+    number = None if observers.link is None else observers.link.number
+    set_up_logging(arguments.log_level, arguments.log_format, number)
     settings = RunSettings(
         bus=arguments.bus,
         group=arguments.group,
         burst=arguments.burst,
         create_topics=arguments.create_topics,
         drain_timeout=arguments.drain_timeout,
-        feeds=tuple(parse_feed(each) for each in arguments.feed),
+        # One of a host's processes feeds for all.
+        feeds=() if number else tuple(parse_feed(each) for each in arguments.feed),
         heartbeat=_heartbeat(arguments),
-        health=None if arguments.health_port is None else Place(arguments.health_port, arguments.health_host),
     )
     router = configured(load(arguments.target, Router, arguments.app_dir))
     telemetry = set_up(trace=arguments.trace, environ=os.environ, write=_say_block)
     try:
-        code = Worker(settings, router, telemetry.reason, say).run()
+        code = Worker(settings, router, telemetry.reason, tell, observers).run()
     finally:
         telemetry.shut_down()
     if code is ExitCode.DRAIN_DEADLINE:

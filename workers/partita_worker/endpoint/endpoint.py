@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 
+import attrs
+
 from partita import EventBus
 from partita_worker.endpoint.backlogs import BacklogLook
 from partita_worker.endpoint.figures import Family
@@ -15,6 +17,49 @@ from partita_worker.endpoint.server import Place, Server
 from partita_worker.endpoint.snapshot import Snapshot
 from partita_worker.endpoint.tables import counted, stated
 from partita_worker.endpoint.watch import Watch
+
+
+@attrs.frozen
+class Seen:
+    """
+    What is known of a bus at any time, without a question to anybody.
+
+    Args:
+        bus: whose health and figures they are.
+        watch: asks for its health.
+        backlogs: asks for what waits.
+    """
+
+    bus: EventBus
+    watch: Watch
+    backlogs: BacklogLook
+
+    def look(self) -> Snapshot:
+        """Its health."""
+        return Snapshot(self.bus.standing(), self.watch.health, self.watch.lag, self.backlogs.known)
+
+    def figures(self) -> Iterator[Family]:
+        """Its figures."""
+        yield from stated(self.watch.states)
+        yield from counted(self.bus.metrics())
+        yield from process_families()
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[None]:
+        """Find out inside the block, and tell what was found out after it."""
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(each.run()) for each in (self.watch, self.backlogs)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+
+def seen_of(bus: EventBus, groups: Collection[str]) -> Seen:
+    """What a bus can tell, the backlog of *groups* included."""
+    return Seen(bus, Watch(bus, time.monotonic), BacklogLook(bus, groups, time.monotonic))
 
 
 @asynccontextmanager
@@ -33,24 +78,12 @@ async def serving(bus: EventBus, groups: Collection[str], place: Place) -> Async
     Raises:
         SettingRefused: it cannot listen there.
     """
-    watch, backlogs = Watch(bus, time.monotonic), BacklogLook(bus, groups, time.monotonic)
-
-    def look() -> Snapshot:
-        return Snapshot(bus.standing(), watch.health, watch.lag, backlogs.known)
+    seen = seen_of(bus, groups)
 
     def figures() -> Iterator[Family]:
-        yield from stated(watch.states)
-        yield from counted(bus.metrics())
+        yield from seen.figures()
         yield figure("partita_endpoint_refused_total", [(server.refused,)])
-        yield from process_families()
 
-    server = Server(place, Pages(look, figures).respond)
-    async with server:
-        loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(each.run()) for each in (watch, backlogs)]
-        try:
-            yield server.url
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+    server = Server(place, Pages(seen.look, figures).respond)
+    async with server, seen.looking():
+        yield server.url

@@ -12,7 +12,7 @@ import attrs
 
 from partita import Closed, EventBus, Health, Part, PartitionState
 
-ASK_SECONDS = 2.0
+ASK_SECONDS, SOON_SECONDS = 2.0, 0.05
 # The broker's answer: asked at most 2 s after it fell silent, it is red within 7 s.
 ANSWER_SECONDS = 5.0
 STALE_SECONDS = 10.0
@@ -42,21 +42,24 @@ class Watch:
     async def run(self) -> None:
         """Ask until cancelled."""
         while True:
-            await self._ask()
-            due = self.now() + ASK_SECONDS
-            await asyncio.sleep(ASK_SECONDS)
+            # Soon again while there is no bus yet: what follows its opening waits for this.
+            pause = ASK_SECONDS if await self._ask() else SOON_SECONDS
+            due = self.now() + pause
+            await asyncio.sleep(pause)
             self.lag = max(0.0, self.now() - due)
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> bool:
+        """Whether there is a bus that can be asked."""
         asked_at = self.now()
         try:
             self._known = await self.bus.health_check(timeout=ANSWER_SECONDS)
         except Closed:
-            return
+            return False
         except Exception:  # noqa: BLE001 - whatever it is, the report says by its age that nothing was found out
             _log.exception("the health check failed")
-            return
+            return True
         self._asked_at = asked_at
+        return True
 
     @property
     def states(self) -> Sequence[PartitionState]:

@@ -1,0 +1,1 @@
+"""Several worker processes as one: a host starts them, restarts them, and stops them together."""
