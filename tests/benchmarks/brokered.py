@@ -14,7 +14,8 @@ from tests.benchmarks.measuring import Cost, Stopwatch
 from partita import Outgoing, open_bus
 
 PARTITIONS = 4
-PAYLOAD = bytes(1024)
+# JSON, so that a handler may also ask for what it says.
+PAYLOAD = b'{"number":1,"note":"%s"}' % (b"x" * 1002)
 PART = 10_000  # messages published at once
 DEADLINE = 300.0
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"

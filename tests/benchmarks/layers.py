@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
+import attrs
 from aiokafka.structs import ConsumerRecord
 
 from partita import Message, Router
@@ -22,6 +23,20 @@ def _record(router: Router, topic: str, count: Count) -> None:
 def _bytes(router: Router, topic: str, count: Count) -> None:
     @router.handler(topic)
     async def handle(value: bytes) -> None:
+        count()
+
+
+@attrs.frozen
+class Order:
+    """What a payload of 1 KB says."""
+
+    number: int
+    note: str
+
+
+def _decoded(router: Router, topic: str, count: Count) -> None:
+    @router.handler(topic)
+    async def handle(order: Order) -> None:
         count()
 
 
@@ -60,6 +75,7 @@ HANDLERS: Mapping[str, Callable[[Router, str, Count], None]] = {
     "middleware": _middleware,
     "to": _to,
     "tracing": _tracing,
+    "decoded": _decoded,
 }
 
 

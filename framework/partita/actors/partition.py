@@ -135,6 +135,8 @@ class Partition:
 
     def enter(self, message: OpenMessage, *, behind: bool = False) -> None:
         """A message is unfinished from now on: the first of its lane, or *behind* those that are in it."""
+        # A writer may give its records offsets that go back; each has its place after the one before it.
+        message.offset = max(message.offset, self.ledger.position or 0)
         self.open[message.offset] = message
         self.ledger.open(message.offset)
         self._uncharged.append(message)
@@ -216,7 +218,7 @@ class Partition:
         first = self.ledger.committable
         if self.record is None or self.ledger.unfinished:
             return first
-        return self.offset_of(self.record)
+        return max(first or 0, self.offset_of(self.record))
 
     def finished_above(self) -> Finished:
         """

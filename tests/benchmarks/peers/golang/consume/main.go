@@ -1,4 +1,4 @@
-// Command go_consume reads a topic with Watermill's router or a Sarama consumer group and does nothing with
+// Command consume reads a topic with Watermill's router or a Sarama consumer group and does nothing with
 // the messages. It prints the seconds from the first message to the last, the CPU seconds of the process in
 // that time, and the most memory it had, in MiB.
 package main
@@ -89,7 +89,13 @@ func withSarama(ctx context.Context, m *meter, address, topic, group string) {
 	}
 	go func() {
 		for ctx.Err() == nil {
-			if err := client.Consume(ctx, []string{topic}, member{m}); err != nil {
+			err := client.Consume(ctx, []string{topic}, member{m})
+			select {
+			case <-m.over:
+				return
+			default:
+			}
+			if err != nil {
 				log.Fatal(err)
 			}
 		}
@@ -128,7 +134,7 @@ func withWatermill(ctx context.Context, m *meter, address, topic, group string) 
 
 func main() {
 	if len(os.Args) != 6 {
-		log.Fatal("usage: go_consume watermill|sarama ADDRESS TOPIC GROUP MESSAGES")
+		log.Fatal("usage: consume watermill|sarama ADDRESS TOPIC GROUP MESSAGES")
 	}
 	messages, err := strconv.ParseInt(os.Args[5], 10, 64)
 	if err != nil {
