@@ -21,6 +21,7 @@ _CODES = "tests/faults/test_new_codes.py::test_"
 _DATA = "tests/faults/test_data.py::test_"
 _PUBLISHER = "tests/backends/kafka/test_publisher.py::test_"
 _ENDPOINT = "tests/workers/endpoint/test_"
+_RECORDS = "tests/faults/test_records.py::test_"
 _SIGNALS = "tests/workers/test_signals.py::test_"
 _UNIVERSAL = "tests/contract/test_universal.py::test_"
 _SECURITY = "tests/security/test_"
@@ -147,10 +148,25 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     63: ("a value that cannot be decoded", [
         f"{_HANDLERS}what_cannot_be_decoded_is_a_dead_letter_without_another_attempt",
     ]),
+    64: ("headers that are no text, or odd", [
+        f"{_RECORDS}a_header_that_is_no_text_becomes_a_dead_letter_and_the_partition_moves_on",
+        f"{_RECORDS}on_the_clients_reader_it_parks_its_partition_at_its_offset",
+        f"{_RECORDS}odd_headers_reach_the_handler",
+    ]),
     66: ("huge messages", [
         f"{_PAYLOADS}a_message_above_the_limit_is_refused_and_the_next_goes_through",
         f"{_PUBLISHER}a_message_too_large_for_the_client_affects_no_other",
         f"{_PUBLISHER}a_message_too_large_for_its_topic_affects_no_other",
+        f"{_RECORDS}messages_above_the_fetch_limit_are_read",
+    ]),
+    67: ("a compression bomb", [
+        f"{_RECORDS}a_compression_bomb_is_a_dead_letter_with_its_coordinates",
+        f"{_RECORDS}a_large_batch_above_the_limit_of_the_user_is_a_dead_letter_or_parks",
+        "tests/backends/kafka/test_unpacking.py::test_a_compression_bomb_is_refused_before_it_goes_off",
+    ]),
+    68: ("a codec that is not installed", [
+        f"{_RECORDS}a_codec_that_is_not_installed_parks_its_partition_until_it_is",
+        f"{_RECORDS}every_codec_is_read",
     ]),
     69: ("null keys, null values, empty values", [
         f"{_PAYLOADS}a_null_value_is_not_an_empty_one",
@@ -179,6 +195,7 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     ]),
     82: ("aborted messages, and markers at the end", [
         f"{_HOLES}aborted_messages_reach_no_handler_and_commits_reach_the_end_past_the_last_marker",
+        f"{_RECORDS}aborted_messages_reach_nobody_and_the_lag_is_nothing",
     ]),
     83: ("times that are none", [f"{_DATA}times_before_1970_and_after_our_days_are_a_message_s_own"]),
     85: ("calls about several topics that fail for some", [

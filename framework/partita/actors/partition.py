@@ -256,7 +256,7 @@ class Partition:
     @property
     def stuck(self) -> bool:
         """Whether what is parked keeps everything else from being read."""
-        return any(self.parked) and (self.serial or self.gate.full or self.gate.closed)
+        return any(self.parked) and (self.serial or self.blocked > 0 or self.gate.full or self.gate.closed)
 
     @property
     def choked(self) -> bool:

@@ -152,6 +152,9 @@ class PlainReading:
         parked = [fetch for at in wanted & self._careful for fetch in await self._one_by_one(at)]
         if parked:
             return parked
+        for at in plain - self._ends.keys():
+            if (begin := _position(self._consumer, at)) is not None:
+                self._ends[at] = begin
         try:
             found = await self._consumer.getmany(*(plain or (NOBODY,)), timeout_ms=int(seconds * 1000))
         except Exception as error:

@@ -141,8 +141,6 @@ class Unpacker:
             return place.view
         try:
             records = unpack(codec, place.view[HEADER.size :], self.limits)
-        except CodecMissing:
-            raise
         except Exception as error:
             raise Unreadable(str(error)) from error
         plain = bytearray(place.view[: HEADER.size])
