@@ -148,3 +148,19 @@ def test_a_backlog_that_is_not_known_is_no_backlog_of_nothing(known: Known) -> N
 
     assert (answer.status, told["known"]) == (503, False)
     assert told["trouble"] == known.trouble != ""
+
+
+def test_figures_are_printed_once_a_second_at_the_most() -> None:
+    """A thousand requests for them cost one printing; the next second's are new."""
+    clock, printed = [0.0], list[float]()
+
+    def figures() -> list[Family]:
+        printed.append(clock[0])
+        return []
+
+    pages = Pages(lambda: FINE, figures, lambda: clock[0])
+    for step in range(1_000):
+        clock[0] = step / 500
+        assert pages.respond(Request("/metrics")).status == 200
+
+    assert printed == [0.0, 1.0]

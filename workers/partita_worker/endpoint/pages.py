@@ -1,6 +1,7 @@
 """The pages: which path tells what. Each is made from one snapshot and asks nobody."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 import attrs
@@ -13,6 +14,8 @@ from partita_worker.endpoint.requests import Request
 from partita_worker.endpoint.snapshot import Snapshot
 from partita_worker.endpoint.tables import families_of
 
+KEPT_SECONDS = 1.0
+
 
 class Pages:
     """
@@ -21,10 +24,17 @@ class Pages:
     Args:
         look: what is known now.
         figures: further figures for `/metrics`.
+        clock: seconds on a clock that never goes back.
     """
 
-    def __init__(self, look: Callable[[], Snapshot], figures: Callable[[], Iterable[Family]]) -> None:
-        self._look, self._figures = look, figures
+    def __init__(
+        self,
+        look: Callable[[], Snapshot],
+        figures: Callable[[], Iterable[Family]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._look, self._figures, self._clock = look, figures, clock
+        self._printed: tuple[float, Answer] | None = None
         self._pages: Mapping[str, Callable[[Snapshot], Answer]] = {
             "/livez": lambda now: probed(now.live),
             "/readyz": lambda now: probed(now.ready),
@@ -42,7 +52,11 @@ class Pages:
         return page(self._look())
 
     def _metrics(self, now: Snapshot) -> Answer:
-        return Answer(200, exposition([*families_of(now), *self._figures()]), KIND)
+        # Long where there are many partitions: whoever asks again and again must not keep the worker busy.
+        if self._printed is None or self._clock() - self._printed[0] >= KEPT_SECONDS:
+            text = exposition([*families_of(now), *self._figures()])
+            self._printed = self._clock(), Answer(200, text, KIND)
+        return self._printed[1]
 
 
 def probed(part: Part) -> Answer:

@@ -14,7 +14,7 @@ from partita_worker.failures import SettingRefused
 
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 100
-# Connections that the system completes before they are looked at: a flood must not keep a probe from that.
+# Connections that wait to be taken: a flood must not keep a probe from waiting among them.
 BACKLOG = 1024
 DEFAULT_DEADLINES = Deadlines()
 REASONS = {
@@ -68,13 +68,16 @@ class Server:
     async def __aenter__(self) -> Self:
         host, port = self._place.host, self._place.port
         try:
-            address = await _resolve(host, port)
-            self._server = await asyncio.start_server(
-                self._accept, address, port, limit=MOST_HEAD, backlog=BACKLOG
-            )
+            listening = _listen(await _resolve(host, port), port)
         except OSError as error:
             reason = REASONS.get(error.errno or 0, error.strerror or str(error))
             raise SettingRefused(f"cannot listen on {host}, port {port} (--health-port): {reason}") from error
+        # asyncio takes as many at once as its backlog has, each a descriptor until its next turn. So it is
+        # told a small one, which it also sets for the system; that is set back.
+        self._server = await asyncio.start_server(
+            self._accept, sock=listening, limit=MOST_HEAD, backlog=MOST_CONNECTIONS
+        )
+        listening.listen(BACKLOG)
         return self
 
     async def __aexit__(
@@ -102,6 +105,11 @@ class Server:
         task = asyncio.get_running_loop().create_task(connection.serve())
         self.open[task] = connection
         task.add_done_callback(lambda done: self.open.pop(done, None))
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, port), family=family, backlog=BACKLOG)
 
 
 async def _resolve(host: str, port: int) -> str:
