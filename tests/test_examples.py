@@ -1,6 +1,7 @@
 """Every example runs alone and prints what its reader is told to expect."""
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 OUTPUT = {
+    "custom_partitioner": [
+        "customer eu/7: partition 0",
+        "customer eu/8: partition 0",
+        "customer jp/3: partition 2",
+        "customer us/1: partition 1",
+    ],
     "batch_insert": [
         "partition 1: 100 messages, 99 rows",
         "partition 0: 100 messages, 100 rows",
@@ -74,6 +81,17 @@ def test_an_example_prints_what_it_promises(example: str) -> None:
 
     assert (0, "") == (done.returncode, done.stderr)
     assert OUTPUT[example] == done.stdout.splitlines()
+
+
+def test_the_partitioner_is_kafkas_own_on_kafka(kafka: str) -> None:
+    """The same function as an option of the client, with the same outcome."""
+    command = [sys.executable, "examples/custom_partitioner.py"]
+    environ = {**os.environ, "PARTITA_BUS": f"kafka://{kafka}"}
+
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environ)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert OUTPUT["custom_partitioner"] == done.stdout.splitlines()
 
 
 def test_every_example_is_short_and_has_its_output_checked() -> None:
