@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from partita_worker.arguments import running
+from partita_worker.cli import COMMANDS
 from partita_worker.failures import SettingRefused
 from partita_worker.settings import fill_in
 
@@ -107,3 +108,22 @@ def test_a_malformed_flag_ends_with_usage(given: list[str], capsys: pytest.Captu
 
     assert caught.value.code == 2
     assert given[0] in capsys.readouterr().err
+
+
+def test_settling_leaves_the_arguments_of_a_command_alone() -> None:
+    """`worker publish` has a FILE of its own, which is not the settings file."""
+    taken = {"settings", "settings_file", "origins", "config", "command"}
+    for name, command in COMMANDS.items():
+        parser = argparse.ArgumentParser()
+        command.declare(parser)
+        assert taken_by(parser).isdisjoint(taken - {"settings", "config"}), name
+
+
+def taken_by(parser: argparse.ArgumentParser) -> set[str]:
+    """The names that a command and its verbs set."""
+    names: set[str] = set()
+    for action in parser._actions:
+        names.add(action.dest)
+        for each in (action.choices or {}).values() if isinstance(action.choices, dict) else ():
+            names |= taken_by(each)
+    return names
