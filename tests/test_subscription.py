@@ -6,7 +6,7 @@ import pytest
 from tests.faulty import FaultyBackend, Outage
 from tests.simulated import pass_time, run, until
 
-from partita import EventBus, RestartLimitReached, Router, SettingsError, TopicMissing, open_bus
+from partita import Closed, EventBus, RestartLimitReached, Router, SettingsError, TopicMissing, open_bus
 
 
 async def ignore(value: bytes) -> None:
@@ -143,8 +143,8 @@ def test_a_subscription_that_gives_up_later_is_told_by_the_close() -> None:
 
 
 def test_a_burst_waits_out_an_outage_and_tells_everything_else() -> None:
-    """To ask what is unread is a call like any other."""
-    backend = FaultyBackend({"unread": [Outage("away"), Outage("away")]})
+    """To ask what is unread is a call like any other, and may meet a client that is being built anew."""
+    backend = FaultyBackend({"unread": [Outage("away"), Closed("not open"), Outage("away")]})
 
     async def scenario() -> None:
         async with EventBus(backend) as bus:

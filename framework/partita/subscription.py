@@ -9,7 +9,7 @@ import attrs
 
 from partita.actors.consumer import Consumer, ConsumerSettings
 from partita.actors.supervisor import Supervisor
-from partita.core.errors import PartitaError, TopicMissing
+from partita.core.errors import Closed, PartitaError, TopicMissing
 from partita.core.health import Parked, Part, describe
 from partita.core.ports import Backend
 from partita.core.process_flow import ProcessFlow
@@ -224,10 +224,11 @@ class Subscription:
     async def _all_exhausted(self) -> bool:
         try:
             return all([await each.exhausted() for each in self.consumers])
-        # The broker is away for a moment, and the poller finds out the same; or the end was asked for
-        # meanwhile, and the members are leaving.
+        # The broker is away for a moment, and the poller finds out the same; or a member's client was closed
+        # meanwhile, because it is built anew, or because the end was asked for.
         except Exception as error:
-            if self._stop.is_set() or self._judge("", error) is FailureKind.TRANSPORT:
+            closed = self._stop.is_set() or isinstance(error, Closed)
+            if closed or self._judge("", error) is FailureKind.TRANSPORT:
                 return False
             raise
 

@@ -227,6 +227,13 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     ]),
     96: ("what a user is not allowed to do, on each resource", [
         f"{_SECURITY}access.py::test_what_is_not_allowed_is_the_client_s_own_error_and_names_what_is_needed",
+        f"{_SECURITY}access.py::test_what_the_docs_say_that_a_user_must_be_allowed_is_enough",
+    ]),
+    97: ("settings that cannot be used", [
+        "tests/backends/kafka/test_client_settings.py::test_all_problems_are_told_at_once",
+        "tests/backends/kafka/test_client_settings.py"
+        "::test_what_cannot_be_used_is_refused_with_place_and_reason",
+        "tests/workers/test_settings_file.py::test_everything_that_cannot_be_used_is_told_at_once",
     ]),
     98: ("secrets that were planted", [
         f"{_SECURITY}secrets.py::test_planted_secrets_are_in_nothing_that_a_program_prints_at_debug",

@@ -9,13 +9,12 @@ import pytest
 from tests.security.broker import PASSWORD, USER, Secure
 from tests.security.tokens import token
 
-from partita import Router, open_bus
+from partita import KafkaSettings, Router, open_bus
 
 LOGIN = {"sasl_plain_username": USER, "sasl_plain_password": PASSWORD}
 WAYS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "tls": ("tls", {}),
     "mutual tls": ("mutual", {"ssl_certfile": "otto.crt.pem", "ssl_keyfile": "otto.key.pem"}),
-    "one file": ("mutual", {"ssl_certfile": "otto.pem"}),
     "plain": ("sasl", {"sasl_mechanism": "PLAIN", **LOGIN}),
     "scram-256": ("sasl", {"sasl_mechanism": "SCRAM-SHA-256", **LOGIN}),
     "scram-512": ("sasl", {"sasl_mechanism": "SCRAM-SHA-512", **LOGIN}),
@@ -48,6 +47,25 @@ def test_a_message_goes_to_the_broker_and_back_over_each_listener(way: str, secu
 
             assert seen == [b"hello"]
             assert healthy
+
+    asyncio.run(scenario())
+
+
+def test_tokens_come_from_a_function_of_the_program(secure: Secure) -> None:
+    """It is asked once, though each connection shows the token."""
+    asked = list[int]()
+
+    def provide() -> tuple[str, float]:
+        asked.append(1)
+        return token(600), 600.0
+
+    async def scenario() -> None:
+        url = secure.url("sasl", sasl_mechanism="OAUTHBEARER")
+        settings = KafkaSettings(options={"sasl_oauth_token_provider": provide})
+        async with open_bus(url, settings=settings) as bus:
+            await bus.list_topics()
+
+            assert len(asked) == 1
 
     asyncio.run(scenario())
 
