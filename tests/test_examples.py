@@ -54,6 +54,14 @@ OUTPUT = {
         "the last order is orders/0@4",
         "healthy: True",
     ],
+    "publish_batch": [
+        "parcel 2: 'parcels' has partitions 0 to 1, not 7",
+        "parcels [0, 1, 3, 4] are stored",
+        "1000 more, all acknowledged",
+        "sent without waiting: stored in partition 0",
+        "log: a message was not acknowledged: SettingsError: 'parcels' has partitions 0 to 1, not 9",
+        "flush: 'parcels' has partitions 0 to 1, not 9",
+    ],
     "ordered_by_key": [
         "ada: payment failed; her parcel waits for the next attempt, bob and cem do not",
         *(f"{name}: cart, address, payment, parcel" for name in ("bob", "cem", "ada")),

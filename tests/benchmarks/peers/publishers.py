@@ -2,16 +2,18 @@
 Publishes 1 KB messages with one library: so many callers, each awaiting the acknowledgement of its message.
 
 A program of its own, which needs no more than the library: `python publishers.py LIBRARY HOST:PORT TOPIC WARM
-MESSAGES CALLERS LOOP KEYS`. WARM messages come first and are not measured; with KEYS above 0 each message has
-one of so many keys. Prints seconds, CPU seconds, milliseconds (mean, median, 99th percentile), megabytes.
+CALLERS LOOP KEYS`. WARM messages come first and are not measured; with KEYS above 0 each has one of so many
+keys. For each line on standard input, which says how many messages, prints seconds, CPU seconds, milliseconds
+(mean, median, 99th percentile), megabytes.
 """
 
 import asyncio
 import resource
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
+from itertools import cycle
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -51,14 +53,16 @@ async def faststream(address: str, topic: str) -> AsyncIterator[Publish]:
 LIBRARIES = {each.__name__: each for each in (partita, aiokafka, faststream)}
 
 
-async def publish_all(publish: Publish, messages: int, callers: int, keys: Sequence[bytes]) -> list[float]:
+async def publish_all(
+    publish: Publish, messages: int, callers: int, keys: Iterator[bytes | None]
+) -> list[float]:
     """Publish so many messages, so many at once; returns the seconds that each waited."""
     numbers = iter(range(messages))
     waits: list[float] = []
 
     async def call() -> None:
-        for number in numbers:
-            key = keys[number % len(keys)] if keys else None
+        for _ in numbers:
+            key = next(keys)
             began = perf_counter()
             await publish(key)
             waits.append(perf_counter() - began)
@@ -76,25 +80,27 @@ def resident() -> float:
 
 
 async def measure(library: str, address: str, topic: str, sizes: Sequence[int]) -> None:
-    """Warm up, measure and print."""
-    warm, messages, callers, key_count = sizes
-    keys = [b"key-%d" % number for number in range(key_count)]
+    """Warm up, then measure and print as often as asked."""
+    warm, callers, key_count = sizes
+    keys = cycle([b"key-%d" % number for number in range(key_count)] or [None])
+    turns = asyncio.get_running_loop().run_in_executor
     async with LIBRARIES[library](address, topic) as publish:
         await publish_all(publish, warm, callers, keys)
-        began, cpu = perf_counter(), process_time()
-        waits = sorted(await publish_all(publish, messages, callers, keys))
-        seconds, spent = perf_counter() - began, process_time() - cpu
-        memory = resident()
-    times = (sum(waits) / len(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)])
-    print(seconds, spent, *(1000 * each for each in times), memory)
+        while line := await turns(None, sys.stdin.readline):
+            began, cpu = perf_counter(), process_time()
+            waits = await publish_all(publish, int(line), callers, keys)
+            seconds, spent = perf_counter() - began, process_time() - cpu
+            waits.sort()
+            times = (sum(waits) / len(waits), waits[len(waits) // 2], waits[int(len(waits) * 0.99)])
+            print(seconds, spent, *(1000 * each for each in times), resident(), flush=True)
 
 
 def main(library: str, address: str, topic: str, *rest: str) -> None:
     """Run on the event loop that is named."""
-    warm, messages, callers, loop, keys = rest
+    warm, callers, loop, keys = rest
     factory = import_module("uvloop").new_event_loop if loop == "uvloop" else None
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(measure(library, address, topic, [int(warm), int(messages), int(callers), int(keys)]))
+        runner.run(measure(library, address, topic, [int(warm), int(callers), int(keys)]))
 
 
 if __name__ == "__main__":

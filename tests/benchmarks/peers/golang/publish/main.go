@@ -1,11 +1,13 @@
 // Publishes 1 KB messages through Watermill or through Sarama alone: so many callers, each waiting for the
 // acknowledgement of its message before it sends the next.
 //
-// Arguments: watermill|sarama, HOST:PORT, topic, messages to warm up with, messages to measure, callers.
-// Prints: seconds, CPU seconds, then milliseconds: mean, median, 99th percentile; then megabytes resident.
+// Arguments: watermill|sarama, HOST:PORT, topic, messages to warm up with, callers.
+// For each line on standard input, which says how many messages, prints: seconds, CPU seconds, then milliseconds:
+// mean, median, 99th percentile; then megabytes resident.
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"slices"
@@ -29,21 +31,28 @@ type publish func() error
 
 func main() {
 	which, address, topic := os.Args[1], os.Args[2], os.Args[3]
-	warm, messages, callers := number(os.Args[4]), number(os.Args[5]), number(os.Args[6])
+	warm, callers := number(os.Args[4]), number(os.Args[5])
 	send, end := open(which, address, topic)
 	run(send, warm, callers)
+	turns := bufio.NewScanner(os.Stdin)
+	for turns.Scan() {
+		measure(send, number(turns.Text()), callers)
+	}
+	end()
+}
+
+func measure(send publish, messages, callers int) {
 	cpu, began := cpuSeconds(), time.Now()
 	waits := run(send, messages, callers)
 	seconds, spent := time.Since(began).Seconds(), cpuSeconds()-cpu
-	resident := residentMegabytes()
-	end()
 	slices.Sort(waits)
 	var sum time.Duration
 	for _, wait := range waits {
 		sum += wait
 	}
 	mean := millis(sum) / float64(len(waits))
-	fmt.Println(seconds, spent, mean, millis(at(waits, 0.50)), millis(at(waits, 0.99)), resident)
+	half, last := millis(at(waits, 0.50)), millis(at(waits, 0.99))
+	fmt.Println(seconds, spent, mean, half, last, residentMegabytes())
 }
 
 func open(which, address, topic string) (publish, func()) {
