@@ -12,6 +12,8 @@ FAULTS: Mapping[str, str] = {
     "stop": "a process is stopped in good order",
     "rebalance": "the group deals its partitions out anew",
     "expel": "the broker throws a member out, whose partitions go to others",
+    "silent client": "the client of a process hands out nothing more and says nothing, until it is rebuilt",
+    "lost assignment": "a process is not told of the partitions that it is given",
     "outage": "a process cannot reach the broker for 0.2 to 9 s; after 6 s its member is thrown out",
     "slow answers": "each answer of the broker to a process takes up to 3 s",
     "refused commit": "the broker refuses to store offsets",

@@ -1,11 +1,12 @@
 """One process of a simulation that runs the router: started, stopped, frozen, killed."""
 
 import asyncio
+from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING
 
 from partita.bus import EventBus
-from partita.core.health import describe
+from partita.core.health import Part, describe
 from partita.testing.backend import SimBackend
 from partita.testing.handling import WIRE, Watching
 from partita.testing.membership import SESSION_SECONDS
@@ -54,6 +55,11 @@ class Member:
     def runs(self) -> bool:
         """Whether it is neither frozen nor being stopped nor dead."""
         return self.process.runs and self in self.world.members
+
+    @property
+    def health(self) -> Mapping[str, Part]:
+        """What it says of itself, without asking the broker."""
+        return self.bus._running.parts
 
     async def stop(self) -> None:
         """Stop in good order, once it has begun to run."""

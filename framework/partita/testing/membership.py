@@ -43,6 +43,8 @@ class Listening:
         """These are the process's."""
         for at in partitions:
             self._note("given", at, "to nobody" if self.closed else "")
+        if partitions and not self.closed and self._wire.strikes("lost assignment"):
+            return
 
         def hand_on() -> None:
             if self.closed:
@@ -89,11 +91,15 @@ class SimSubscription:
     Args:
         inner: the membership at the broker.
         wire: the connection.
+
+    Attributes:
+        silent: whether it hands out nothing any more and says nothing of it.
     """
 
     def __init__(self, inner: MemorySubscription, wire: Wire) -> None:
         self._inner, self._wire, self._group = inner, wire, inner.membership.group
         self._listening: Listening | None = None
+        self.silent = False
 
     async def start(self, listener: AssignmentListener) -> None:
         """Join the group. Raises ConnectionError."""
@@ -113,6 +119,9 @@ class SimSubscription:
 
     async def poll(self, closed: Collection[TopicPartition], timeout: float) -> Sequence[Fetch]:
         """What has arrived. Raises ConnectionError, also when this member was thrown out."""
+        if self.silent:
+            await asyncio.sleep(timeout)
+            return ()
         await self._wire.ask("fetch")
         if self not in self._wire.members:
             raise ConnectionError("simulated: this member was thrown out of its group")

@@ -63,6 +63,14 @@ async def _expel(world: "World", fault: str) -> None:
         member.wire.expel()
 
 
+async def _silent_client(world: "World", fault: str) -> None:
+    member = _victim(world)
+    if member is not None and member.wire.members:
+        world.strike(fault, member.name)
+        for each in member.wire.members:
+            each.silent = True
+
+
 async def _outage(world: "World", fault: str) -> None:
     if (member := _victim(world)) is not None:
         world.strike(fault, member.name)
@@ -100,6 +108,8 @@ MISHAPS: Mapping[str, Mishap] = {
     "stop": _stop,
     "rebalance": _rebalance,
     "expel": _expel,
+    "silent client": _silent_client,
+    "lost assignment": _arm,
     "outage": _outage,
     "slow answers": _slow_answers,
     "refused commit": _arm,

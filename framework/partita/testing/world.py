@@ -24,6 +24,7 @@ from partita.testing.handling import Beset
 from partita.testing.member import Member
 from partita.testing.mishaps import MISHAPS, SURE
 from partita.testing.oracle import Oracle
+from partita.testing.silence import SilenceJudge
 
 FEED_SECONDS = 8.0
 FAULT_SECONDS = 10.0
@@ -112,11 +113,16 @@ class World:
             await bus.check(self.beset, group=self.plan.group)
         for _ in range(self.plan.members):
             self.start()
+        judging = self.loop.create_task(SilenceJudge(self).run())
         feeding = self.loop.create_task(self._feed(messages))
         await self._go_wrong()
         await feeding
         self._heal()
         await self._settled()
+        judging.cancel()
+        await asyncio.wait([judging])
+        if not judging.cancelled():
+            judging.result()
         await self._stop_all()
         self.oracle.conclude()
         self.seconds = self.loop.time()
