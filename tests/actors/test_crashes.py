@@ -12,8 +12,11 @@ from tests.actors.test_batches import Store, batched, unused
 from tests.simulated import pass_time, run, until
 
 from partita import RestartLimitReached
+from partita.actors.messages import OpenMessage
 from partita.actors.partition import Partition
 from partita.actors.pump import Pump
+from partita.actors.reclaiming import reclaim
+from partita.actors.routes import BoundRoute
 from partita.actors.supervisor import Supervisor
 from partita.backends.memory.records import MemoryRecord
 from partita.core.batches import BatchLimits
@@ -115,6 +118,14 @@ def crashing_endings(running: RunningConsumer, crashes: int) -> None:
     running.consumer.idle = idle  # type: ignore[method-assign]
 
 
+def crash(running: RunningConsumer) -> None:
+    """Let the pump crash while handlers run."""
+    pump = running.consumer._pump
+    assert pump is not None
+    assert pump._crew._crash is not None
+    pump._crew._crash.set_exception(RuntimeError("a crash"))
+
+
 @pytest.mark.parametrize("order", ["partition", "key", "none"])
 def test_a_message_that_stood_in_no_queue_when_the_pump_crashed_is_taken_up_again(order: str) -> None:
     """In its place: the pump starts anew without leaving the group, and what waits behind comes after it."""
@@ -156,6 +167,51 @@ def test_a_message_of_a_batch_that_stood_nowhere_is_handed_over_by_itself(order:
     assert order != "partition" or store.stored[-2:] == [b"3", b"4"]
 
 
+@pytest.mark.parametrize(("order", "key"), [("none", None), ("key", b"one")])
+def test_what_waits_for_a_call_or_a_key_is_left_where_it_waits(order: str, key: bytes | None) -> None:
+    """A pump that starts again calls each once more at the most, in the order that there was."""
+    broker, handled, first = ScriptedBroker(AT), list[bytes](), asyncio.Event()
+
+    async def handle(value: bytes) -> None:
+        if value == b"1" and not first.is_set():
+            first.set()
+            await asyncio.Event().wait()
+        await pass_time(0.1)
+        handled.append(value)
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, handle, order=order, concurrency=1) as running:
+            fetch = broker.fetch(AT, b"1", b"2", b"3")
+            for each in fetch.records:
+                each.key = key  # type: ignore[attr-defined] # a record of memory's, whose key is plain
+            broker.member.feed_fetch(fetch)
+            await first.wait()
+            await pass_time(1)
+            crash(running)
+            await until(lambda: broker.stored.get(AT) == 3, 30.0)
+            assert len(broker.members) == 1
+
+    run(scenario())
+
+    assert sorted(handled) == [b"1", b"2", b"3"]
+    assert order != "key" or handled == [b"1", b"2", b"3"]
+
+
+def test_a_message_that_waits_for_a_call_of_its_route_is_served_when_none_runs() -> None:
+    """The call whose end it waited for has ended with the pump."""
+    routes, served = routes_to(Worker()), list[BoundRoute]()
+    partition = Partition(Lease(AT), routes, FlowGate(), Pump(1, RaisingNotices()))
+    route, fetch = routes.kinds[None], ScriptedBroker().fetch(AT, b"1")
+    message = OpenMessage(partition, next(iter(fetch.records)), route, None)
+    partition.enter(message)
+    route.waiting.append(message)
+
+    reclaim(partition, served.append)
+
+    assert served == [route]
+    assert not partition.due
+
+
 def test_a_drain_does_not_wait_for_handlers_that_ended_with_a_crashed_pump() -> None:
     """The pump that starts anew knows that none of them runs."""
     broker, go = ScriptedBroker(AT), asyncio.Event()
@@ -169,10 +225,7 @@ def test_a_drain_does_not_wait_for_handlers_that_ended_with_a_crashed_pump() -> 
             await pass_time(1)
             partition, began = running.consumer.partitions[AT], asyncio.get_running_loop().time()
             partition.stop()
-            pump = running.consumer._pump
-            assert pump is not None
-            assert pump._crew._crash is not None
-            pump._crew._crash.set_exception(RuntimeError("a crash"))
+            crash(running)
             await partition.drained.wait()
             return asyncio.get_running_loop().time() - began
 

@@ -9,6 +9,7 @@ from tests.simulated import pass_time, run, until
 
 from partita.core.process_flow import FlowLimits, ProcessFlow
 from partita.core.states import StateName
+from partita.core.views import BrokerView
 
 
 def names(running: RunningConsumer) -> Sequence[str]:
@@ -129,3 +130,37 @@ def test_a_client_that_failed_leaves_its_partitions_as_lost_with_its_words() -> 
             return str(running.consumer.states[0])
 
     assert run(scenario())[0] == "orders/0 lease lost (Outage: away) for 0 s"
+
+
+def test_a_message_proves_a_client_though_the_broker_says_nothing_of_it() -> None:
+    """An account that may not describe its group works all the same."""
+    broker = ScriptedBroker(AT)
+    broker.view = Outage("not allowed")
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, Worker()) as running:
+            await pass_time(3)
+            assert not running.consumer.witness.proven
+            broker.member.feed(AT, b"1")
+            await pass_time(2)
+            assert running.consumer.witness.proven
+
+    run(scenario())
+
+
+def test_a_lost_partition_is_no_longer_told_once_the_broker_says_that_another_has_it() -> None:
+    """And told as lost alone while the broker still says that it is this member's."""
+    broker = ScriptedBroker(AT, OTHER)
+
+    async def scenario() -> tuple[Sequence[str], Sequence[str]]:
+        async with RunningConsumer(broker, Worker()) as running:
+            await pass_time(2)
+            broker.view = BrokerView(True, frozenset({AT, OTHER}), unread={OTHER: 0})
+            broker.member.listener.lost([AT])
+            await pass_time(14)
+            before = names(running)
+            broker.view = BrokerView(True, frozenset({OTHER}), unread={OTHER: 0})
+            await pass_time(6)
+            return before, names(running)
+
+    assert run(scenario())[0] == (["lease lost", "caught up"], ["caught up"])

@@ -157,3 +157,42 @@ def test_a_client_that_never_gets_its_partitions_back_is_rebuilt_again() -> None
             await running.consumer.drain()
 
     run(scenario())
+
+
+@pytest.mark.parametrize(("begins", "gone"), [(6, 3), (20, 7), (3, 0), (None, 0)])
+def test_what_was_deleted_unread_is_told_with_its_number_and_holes_are_not(
+    begins: int | None, gone: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only what lies below the first offset that is left was deleted; the rest never held a message."""
+    broker = ScriptedBroker(AT)
+    broker.stored[AT] = 3
+    broker.rewind(AT, 10)
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, Worker()) as running:
+            broker.view = BrokerView(True, OWNED, begins={} if begins is None else {AT: begins})
+            broker.member.feed(AT, b"1")
+            await until(lambda: broker.stored[AT] == 11)
+            await pass_time(6)
+            assert running.consumer.witness.deleted == gone
+
+    run(scenario())
+
+    told = f"orders/0: {gone} offsets from 3 on were deleted before they were handled; it goes on at 10"
+    assert (told in caplog.text) == bool(gone)
+
+
+def test_a_jump_in_the_middle_is_looked_at_too() -> None:
+    """Retention may overtake a slow reader."""
+    broker = ScriptedBroker(AT)
+
+    async def scenario() -> None:
+        async with RunningConsumer(broker, Worker()) as running:
+            broker.member.feed(AT, b"1")
+            await until(lambda: broker.stored.get(AT) == 1)
+            broker.view = BrokerView(True, OWNED, begins={AT: 5})
+            broker.rewind(AT, 5)
+            broker.member.feed(AT, b"2")
+            await until(lambda: running.consumer.witness.deleted == 4, 10.0)
+
+    run(scenario())

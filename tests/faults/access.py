@@ -84,9 +84,13 @@ def permit(address: str, place: int, name: str) -> None:
 
 
 def _ask(address: str, api: int, body: bytes) -> bytes:
+    return ask(address, api, VERSION, body)
+
+
+def ask(address: str, api: int, version: int, body: bytes) -> bytes:
     """The answer to a request, without its header."""
     host, _, port = address.rpartition(":")
-    frame = struct.pack(">hhih", api, VERSION, 1, -1) + body
+    frame = struct.pack(">hhih", api, version, 1, -1) + body
     with socket.create_connection((host, int(port)), ANSWER_SECONDS) as connection:
         connection.sendall(struct.pack(">i", len(frame)) + frame)
         with connection.makefile("rb") as answer:

@@ -23,6 +23,8 @@ _PUBLISHER = "tests/backends/kafka/test_publisher.py::test_"
 _ENDPOINT = "tests/workers/endpoint/test_"
 _RECORDS = "tests/faults/test_records.py::test_"
 _SIGNALS = "tests/workers/test_signals.py::test_"
+_TOPICS = "tests/faults/test_topics_and_rights.py::test_"
+_PRESSURE = "tests/faults/test_pressure.py::test_"
 _UNIVERSAL = "tests/contract/test_universal.py::test_"
 _SECURITY = "tests/security/test_"
 _TOKENS = "tests/backends/kafka/test_tokens.py::test_"
@@ -33,8 +35,18 @@ _ASKS = f"{_HANDLERS}a_handler_that_asks_for_the_end_gets_it_in_good_order"
 _RAISES = f"{_HANDLERS}whatever_a_handler_raises_costs_its_own_message_only"
 
 ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
+    1: ("the only broker is killed and started again", [
+        "tests/chaos/broker_down.py",
+        "tests/workers/test_broker_restart.py::test_a_worker_goes_on_when_its_broker_is_back",
+    ]),
+    2: ("the only broker is down for long", [
+        "tests/chaos/broker_down.py",
+        "tests/faults/test_broker_outages.py"
+        "::test_a_stop_while_the_broker_is_down_ends_in_time_and_says_what_is_not_stored",
+    ]),
     4: ("the group's coordinator is killed", ["tests/chaos/coordinator_killed.py"]),
     6: ("all brokers restart, one after the other", ["tests/chaos/rolling_brokers.py"]),
+    8: ("a broker is frozen", ["tests/chaos/broker_down.py"]),
     9: ("too few replicas in sync", ["tests/chaos/publishing.py"]),
     11: ("the disk of a broker is full", ["tests/chaos/full_disk.py"]),
     13: ("errors that pass, old codes and new", [
@@ -44,6 +56,7 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         "tests/faults/test_publish_answers.py::test_a_batch_whose_answer_is_lost_or_wrong_is_stored_once",
         "tests/faults/test_publish_answers.py::test_a_final_answer_is_told_and_its_batch_not_sent_again",
     ]),
+    14: ("a member is throttled", ["tests/chaos/quota_and_leave.py"]),
     16: ("metadata without the topic", [f"{_ANSWERS}a_member_outlives_every_error_that_passes"]),
     17: ("latency", ["tests/chaos/network.py"]),
     18: ("a network that falls silent", ["tests/chaos/network.py"]),
@@ -85,12 +98,18 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     37: ("more workers than partitions", [
         f"{_MEMBERSHIP}a_member_without_partitions_takes_over_when_one_leaves",
     ]),
+    38: ("all partitions are full for longer than a poll may take", [
+        f"{_PRESSURE}a_member_that_is_full_for_longer_than_a_poll_may_take_stays_one",
+    ]),
     39: ("a static member restarts within its session", [
         f"{_MEMBERSHIP}a_static_member_that_restarts_quickly_disturbs_nobody",
     ]),
     40: ("two workers with one instance id", [
         f"{_MEMBERSHIP}of_two_members_with_one_instance_id_one_is_told_and_the_other_goes_on",
         "tests/backends/kafka/test_rivals.py::test_three_assignments_that_are_lost_too_soon_mean_a_rival",
+    ]),
+    41: ("the right to the group is taken away", [
+        f"{_TOPICS}a_right_that_is_taken_away_and_given_back",
     ]),
     42: ("a worker is killed", [
         f"{_PROCESSES}after_kill_9_only_what_was_open_or_not_committed_repeats",
@@ -109,6 +128,14 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         f"{_SIGNALS}the_second_signal_ends_at_once",
         f"{_SIGNALS}a_second_signal_commits_nothing_more",
     ]),
+    47: ("SIGTERM while the broker is down", [
+        "tests/faults/test_broker_outages.py"
+        "::test_a_stop_while_the_broker_is_down_ends_in_time_and_says_what_is_not_stored",
+    ]),
+    48: ("SIGTERM at the start, and in a rebalance", [
+        f"{_PRESSURE}a_worker_that_is_asked_to_end_while_it_starts_ends",
+        "tests/chaos/quota_and_leave.py",
+    ]),
     52: ("no descriptors", [f"{_LIMITS}without_descriptors_calls_fail_and_go_on_when_there_are_some"]),
     53: ("little memory", [f"{_LIMITS}within_little_memory_what_is_in_flight_is_bounded"]),
     54: ("the log's disk is full, or its pipe closed", [
@@ -119,6 +146,11 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         "::test_a_worker_without_standard_streams_does_its_work_and_tells_by_its_code",
     ]),
     55: ("the wall clock jumps", [f"{_LIMITS}a_clock_that_jumps_by_hours_disturbs_nothing"]),
+    56: ("a consumer is restarted many times", [
+        "tests/test_restarts.py"
+        "::test_restarts_leave_tasks_threads_descriptors_and_objects_where_they_were",
+        "tests/chaos/thousand_restarts.py",
+    ]),
     57: ("a handler raises", [
         _RAISES,
         f"{_UNIVERSAL}a_message_whose_handler_failed_comes_again",
@@ -189,6 +221,17 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         f"{_HANDLERS}a_message_that_hangs_stops_its_partition_at_the_span_and_frees_it",
         "tests/contract/test_engine.py::test_what_finished_above_a_hanging_message_is_not_repeated",
     ]),
+    76: ("a topic is deleted", [f"{_TOPICS}a_topic_that_is_deleted_under_a_worker_is_red_and_comes_back"]),
+    77: ("and made again", [f"{_TOPICS}a_topic_that_is_deleted_under_a_worker_is_red_and_comes_back"]),
+    78: ("partitions are added", [
+        f"{_TOPICS}partitions_that_are_added_under_a_worker_are_read_from_their_start",
+    ]),
+    79: ("messages are deleted unread", [
+        f"{_TOPICS}messages_that_were_deleted_unread_are_told_with_their_number",
+    ]),
+    80: ("commits have expired: to the group there is none", [
+        f"{_TOPICS}messages_that_were_deleted_unread_are_told_with_their_number",
+    ]),
     81: ("offsets without messages", [
         f"{_HOLES}a_compacted_topic_is_handled_and_committed_over_its_holes",
         "tests/actors/test_partition.py::test_gaps_at_the_end_of_a_fetch_are_read_past",
@@ -198,6 +241,9 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         f"{_RECORDS}aborted_messages_reach_nobody_and_the_lag_is_nothing",
     ]),
     83: ("times that are none", [f"{_DATA}times_before_1970_and_after_our_days_are_a_message_s_own"]),
+    84: ("the right to a topic is taken away", [
+        f"{_TOPICS}a_right_that_is_taken_away_and_given_back",
+    ]),
     85: ("calls about several topics that fail for some", [
         "tests/contract/test_administration.py"
         "::test_several_topics_are_made_and_deleted_with_a_result_for_each",
@@ -245,6 +291,10 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
         f"{_ENDPOINT}server.py::test_a_slow_reader_is_left_alone_and_holds_nobody_up",
         f"{_ENDPOINT}server.py::test_a_request_of_a_megabyte_is_refused_and_hears_it",
         f"{_ENDPOINT}worker.py::test_a_worker_under_attack_does_its_work",
+    ]),
+    100: ("a server is killed with a pull open", [
+        "tests/chaos/broker_down.py",
+        "tests/workers/test_broker_restart.py::test_a_worker_goes_on_when_its_broker_is_back",
     ]),
     102: ("leaders step down and die", ["tests/chaos/nats_leaders.py"]),
 }  # fmt: skip

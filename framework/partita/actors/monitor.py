@@ -78,10 +78,10 @@ class Monitor:
     def _elsewhere(self, now: float) -> Iterator[PartitionState]:
         """The states of partitions that should be here and are not."""
         for at, (reason, since) in self._lost.items():
-            if at not in self._partitions and not self._witness.gone(at, since):
+            if not self._witness.gone(at, since):
                 yield PartitionState(self._group, *at, StateName.LEASE_LOST, reason, now - since)
         for at, since in self._witness.doubts(Doubt.NOT_HERE):
-            if at not in self._lost and at not in self._partitions:
+            if at not in self._lost:
                 yield PartitionState(self._group, *at, StateName.NOT_HERE, "", now - since)
 
 

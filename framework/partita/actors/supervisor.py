@@ -138,7 +138,7 @@ class Supervisor:
         told = f"{ended.name} failed: {_told(ended.error)}"
         count = self._tally.failed(told, anyio.current_time())
         if count is not None:
-            again = f", the {count}th time since this was last said" if count > 1 else ""
+            again = f"; {count} times since this was last said" if count > 1 else ""
             _log.warning("%s: %s; restart in %.1f s%s", self.name, told, decision.delay, again)
         await self._stop(decision.stop)
         assert self._tasks is not None  # it runs, or nothing could have ended
