@@ -26,7 +26,7 @@ def held() -> tuple[int, int, int, int]:
     gc.collect()
     found = (type(each) for each in gc.get_objects())
     ours = sum(
-        each.__module__.startswith("partita") and each not in (MemoryRecord, Outgoing) for each in found
+        str(each.__module__).startswith("partita") and each not in (MemoryRecord, Outgoing) for each in found
     )
     return len(asyncio.all_tasks()), threading.active_count(), len(os.listdir("/proc/self/fd")), ours
 

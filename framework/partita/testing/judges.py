@@ -110,8 +110,14 @@ class OffsetJudge:
             "commit sent": self._sent,
             "commit stored": self._stored,
             "commit failed": case.trouble_passes,
+            "fault": self._fault,
             "fenced": self._fenced,
         }
+
+    def _fault(self, event: Event) -> None:
+        """A commit that is lost fails half a second later, and a crash may come before."""
+        if event.text in ("lost commit", "unanswered commit"):
+            self._case.trouble_passes(event)
 
     def _published(self, event: Event) -> None:
         history = self._case.history(event)

@@ -44,6 +44,7 @@ class Listening:
         for at in partitions:
             self._note("given", at, "to nobody" if self.closed else "")
         if partitions and not self.closed and self._wire.strikes("lost assignment"):
+            self._wire.deceive()
             return
 
         def hand_on() -> None:
@@ -104,6 +105,7 @@ class SimSubscription:
     async def start(self, listener: AssignmentListener) -> None:
         """Join the group. Raises ConnectionError."""
         await self._wire.ask("join")
+        self._wire.rebuilt()
         self._listening = Listening(listener, self._wire, self._group)
         self._wire.members.append(self)
         await self._at_broker(self._inner.start(self._listening))

@@ -67,6 +67,7 @@ async def _silent_client(world: "World", fault: str) -> None:
     member = _victim(world)
     if member is not None and member.wire.members:
         world.strike(fault, member.name)
+        member.wire.deceive()
         for each in member.wire.members:
             each.silent = True
 

@@ -32,7 +32,7 @@ class Wire:
     def __init__(self, process: Process, log: Log, chance: Random, world: Context) -> None:
         self.process, self.log, self.world = process, log, world
         self.latency = LATENCY
-        self.down = False
+        self.down = self._deceived = False
         self.armed: Counter[str] = Counter()
         self.members: list[SimSubscription] = []
         self.chance = chance
@@ -44,6 +44,17 @@ class Wire:
     def note_at(self, group: str, what: str, at: TopicPartition, offset: int = -1, text: str = "") -> None:
         """Something happened to this process at a partition."""
         self.log.note(Event(0.0, self.process.name, what, at, offset, text=text, group=group))
+
+    def deceive(self) -> None:
+        """This process's client does not do its work from now on, and does not say so."""
+        self._deceived = True
+        self.note("trouble begins")
+
+    def rebuilt(self) -> None:
+        """It has a new client."""
+        if self._deceived:
+            self._deceived = False
+            self.note("trouble ends")
 
     def strikes(self, fault: str) -> bool:
         """Whether the next call of its kind meets *fault*."""
