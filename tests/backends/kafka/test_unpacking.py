@@ -3,6 +3,7 @@
 import copy
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,6 +82,19 @@ def test_a_record_is_the_clients_to_whoever_looks_at_it() -> None:
     assert plain == record
     assert type(copy.copy(record)) is type(pickle.loads(pickle.dumps(record))) is ConsumerRecord
     assert pickle.loads(pickle.dumps(record)) == plain
+
+
+def test_a_field_of_a_record_can_be_set_and_replaced_as_the_clients_can() -> None:
+    """Interceptors hand on the record that they were given, changed or not."""
+    record, plain = ours(batch(0))[0], theirs(batch(0))[0][0]
+
+    other = replace(record, value=b"new")
+    record.value = plain.value = b"other"
+
+    assert type(other) is ConsumerRecord
+    assert (other.value, other.key, other.offset) == (b"new", b"key", 0)
+    assert record == plain
+    assert (record.topic, record.partition) == ("orders", 3)
 
 
 @pytest.mark.parametrize("codec", CODECS)

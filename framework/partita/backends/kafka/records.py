@@ -18,20 +18,36 @@ _Plain: Any = ConsumerRecord
 
 
 def _part(name: str) -> Any:
-    return property(attrgetter(f"_parts.{name}"))
+    def change(record: Any, value: object) -> None:
+        if not isinstance(record._parts, ConsumerRecord):
+            record._parts = ConsumerRecord(*_fields(record))
+        setattr(record._parts, name, value)
+
+    return property(attrgetter(f"_parts.{name}"), change)
 
 
-def _size(payload: bytes | None) -> int:
-    return -1 if payload is None else len(payload)
+def _size(name: str) -> Any:
+    def size(record: Any) -> int:
+        parts = record._parts
+        if isinstance(parts, ConsumerRecord):
+            found: int = getattr(parts, f"serialized_{name}_size")
+            return found
+        payload = getattr(parts, name)
+        return -1 if payload is None else len(payload)
+
+    return property(size)
 
 
 class Record(_Plain):  # type: ignore[misc] # its type parameters say nothing here
     """
     A `ConsumerRecord` whose fields are looked up where they lie: to make a plain one takes five times as
-    long. It equals one, and a copy or a pickle of it is one. Its fields cannot be set.
+    long. It equals one; a copy, a pickle and what `dataclasses.replace` makes of it is one.
     """
 
     __slots__ = ("_at", "_parts")
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return ConsumerRecord(*args, **kwargs)
 
     topic = property(lambda self: self._at[0])
     partition = property(lambda self: self._at[1])
@@ -41,8 +57,8 @@ class Record(_Plain):  # type: ignore[misc] # its type parameters say nothing he
     key = _part("key")
     value = _part("value")
     checksum = _part("checksum")
-    serialized_key_size = property(lambda self: _size(self._parts.key))
-    serialized_value_size = property(lambda self: _size(self._parts.value))
+    serialized_key_size = _size("key")
+    serialized_value_size = _size("value")
     headers = property(lambda self: tuple(self._parts.headers))
 
     def __eq__(self, other: object) -> bool:
@@ -68,7 +84,7 @@ def _fields(record: Any) -> tuple[Any, ...]:
 
 def built(pairs: Iterator[tuple[Any, TopicPartition]]) -> Iterator[Record]:
     """A record for each of what the client's parser has made, and its partition."""
-    new = Record.__new__
+    new: Any = object.__new__
     for parts, at in pairs:
         record = new(Record)
         record._parts = parts
