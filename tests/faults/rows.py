@@ -52,6 +52,7 @@ ROWS: Mapping[int, tuple[str, Sequence[str]]] = {
     13: ("errors that pass, old codes and new", [
         f"{_ANSWERS}a_member_outlives_every_error_that_passes",
         f"{_CODES}a_code_that_passes_is_waited_for",
+        f"{_CODES}fetches_that_are_answered_with_a_new_code_are_no_storm_and_go_on_when_it_is_over",
         f"{_CODES}a_code_that_no_waiting_mends_reaches_who_publishes_with_its_number",
         "tests/faults/test_publish_answers.py::test_a_batch_whose_answer_is_lost_or_wrong_is_stored_once",
         "tests/faults/test_publish_answers.py::test_a_final_answer_is_told_and_its_batch_not_sent_again",

@@ -7,8 +7,9 @@ import pytest
 from aiokafka.errors import KafkaError, UnknownError
 from tests.faults.clusters import Broker
 from tests.faults.kafka_proxy import KafkaProxy
+from tests.faults.members import group, until
 
-from partita import Receipt, open_bus
+from partita import Message, Receipt, open_bus
 
 FINAL = {
     "UNSUPPORTED_COMPRESSION_TYPE": 76,
@@ -60,3 +61,39 @@ def test_a_code_that_passes_is_waited_for(broker: Broker, proxied: KafkaProxy) -
     assert broker.server.address != proxied.address
     assert [hits for _, hits in told] == [3] * len(PASSING)
     assert all(isinstance(receipt, Receipt) for receipt, _ in told)
+
+
+async def brief(message: Message) -> None:
+    """Handle it."""
+
+
+async def read_through(broker: Broker, proxy: KafkaProxy, error: str) -> int:
+    """How often a fetch is asked for while each is answered with *error* for a while; then all is handled."""
+    loop = asyncio.get_running_loop()
+    async with group(broker.server.address) as used:
+        used.address = proxy.address
+        await used.publish(20)
+        rule = proxy.rewrite("Fetch", error, topic=used.name)
+        await used.join("a", brief)
+        await until(lambda: rule.hits > 0, f"a fetch is answered with {error}")
+        begun = loop.time()
+        await until(lambda: loop.time() - begun > 1.5, "a while")
+        hits = rule.hits
+        rule.release()
+        await used.all_done()
+        return hits
+
+
+def test_fetches_that_are_answered_with_a_new_code_are_no_storm_and_go_on_when_it_is_over(
+    broker: Broker, proxied: KafkaProxy
+) -> None:
+    """The client alone would ask several hundred times a second; all comes when the broker gives it."""
+    cases = ["FENCED_LEADER_EPOCH", "UNSUPPORTED_COMPRESSION_TYPE", "FENCED_INSTANCE_ID", "UNKNOWN_TOPIC_ID",
+             "INVALID_REGISTRATION"]  # fmt: skip
+
+    async def scenario() -> list[int]:
+        return await asyncio.gather(*[read_through(broker, proxied, each) for each in cases])
+
+    hits = asyncio.run(scenario())
+
+    assert max(hits) < 20, hits

@@ -11,6 +11,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
 from partita.backends.kafka import client, coordination, memory
 from partita.backends.kafka.calls import Calls, begin, ended, leave
 from partita.backends.kafka.denials import reading
+from partita.backends.kafka.fetch_errors import pause_after_errors
 from partita.backends.kafka.held import Held
 from partita.backends.kafka.laziness import is_possible
 from partita.backends.kafka.offsets import Commits
@@ -95,6 +96,7 @@ class KafkaSubscription:
             leave(begin(client.end(consumer, self._settings.deadlines.close)))
             raise
         coordination.heed_errors_of_the_group(consumer)
+        pause_after_errors(consumer)
         coordination.tell_the_generation(consumer)
         self._consumer, self._reading = consumer, reading_of(consumer, self._settings)
         self._join(consumer, listener)
