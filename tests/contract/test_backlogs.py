@@ -206,3 +206,18 @@ def test_what_cannot_be_asked_is_refused(world: World) -> None:
                 await bus.check_backlog("", topics=[topic])
 
     asyncio.run(scenario())
+
+
+def test_every_partition_tells_its_oldest_message_also_behind_large_batches(world: World) -> None:
+    """A broker answers for one partition and has no room left for the next: that one is asked again."""
+
+    async def scenario() -> None:
+        async with world.topic(partitions=3) as (bus, topic):
+            for number in range(3):
+                await bus.publish(topic, b"x" * 20_000, partition=number)
+            backlog = await bus.check_backlog(fresh_group(), topics=[topic], max_age=None)
+
+            assert lags(backlog) == [1, 1, 1]
+            assert [each.age is not None for each in backlog.partitions] == [True, True, True]
+
+    asyncio.run(scenario())

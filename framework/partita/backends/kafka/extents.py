@@ -9,7 +9,7 @@ markers of transactions.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -166,21 +166,34 @@ class KafkaExtents:
         return seen
 
     async def _fetch(self, node: int, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, Peek]:
+        found, bare = await self._look(node, offsets)
+        if bare and len(offsets) > 1:
+            # A batch above what is asked for is handed out only at the beginning of an answer.
+            alone = await asyncio.gather(*[self._look(node, {at: offsets[at]}) for at in bare])
+            found |= {at: seen for each, _ in alone for at, seen in each.items()}
+        return found
+
+    async def _look(
+        self, node: int, offsets: Mapping[TopicPartition, int]
+    ) -> tuple[dict[TopicPartition, Peek], Sequence[TopicPartition]]:
+        """What there is at *offsets*, and the partitions of which the answer holds nothing."""
         topics = _by_topic((at, (at.partition, offset, _PEEK_BYTES)) for at, offset in offsets.items())
         room = _PEEK_BYTES * len(offsets) + _WHOLE_BATCH
         request = client.make(FetchRequest, 0, 0, room, self._isolation, topics)
         answer = await self._admin.answer(lambda admin: client.send(admin, node, request))
-        found = {}
-        for topic in answer.to_object()["topics"]:
-            for each in topic["partitions"]:
-                at = TopicPartition(topic["topics"], each["partition"])
-                if for_code(each["error_code"]) is OffsetOutOfRangeError:
-                    continue  # it was deleted since the begin was asked for
-                _check(each["error_code"])
-                # Without read_committed the broker names none.
-                aborted = [(a["producer_id"], a["first_offset"]) for a in each["aborted_transactions"] or ()]
-                found[at] = peek(each["message_set"] or b"", offsets[at], aborted)
-        return found
+        found: dict[TopicPartition, Peek] = {}
+        bare = []
+        # Not by the client's `to_object`, which fails where no list of transactions is (aiokafka 0.14).
+        for topic, number, code, *rest, data in _parts(answer.topics):
+            at = TopicPartition(topic, number)
+            if for_code(code) is OffsetOutOfRangeError:
+                continue  # it was deleted since the begin was asked for
+            _check(code)
+            aborted = next((each for each in rest if isinstance(each, list)), ())
+            found[at] = peek(data or b"", offsets[at], aborted)
+            if not data:
+                bare.append(at)
+        return found, bare
 
     def _extent(
         self,
