@@ -119,6 +119,18 @@ class Administration(Opened):
         self._check_open()
         return await self._backend.administrator.groups()
 
+    async def delete_group(self, group: str) -> None:
+        """
+        Forget a group and what it has committed. One that is not there is deleted already.
+
+        Raises:
+            SettingsError: it is live.
+            Exception: the client's own error.
+        """
+        self._check_open()
+        _refuse_live(await self._backend.administrator.group(group), "is not deleted; stop its members first")
+        await self._backend.administrator.delete_group(group)
+
     async def group_offsets(self, group: str) -> Mapping[tuple[str, int], int]:
         """The offset that a group reads next, by topic and partition; where nothing is stored, none."""
         described = await self.describe_group(group)
@@ -186,12 +198,7 @@ class Administration(Opened):
                 "the messages of a partition; give a time"
             )
         described = await self.describe_group(group, topics=topics)
-        if described.is_live:
-            count = "" if described.members is None else f" with {len(described.members)} members"
-            raise SettingsError(
-                f"the group {group!r} is live ({described.state}{count}): what its members commit next would "
-                "undo the reset; stop them first"
-            )
+        _refuse_live(described, "what its members commit next would undo the reset; stop them first")
         if not described.partitions:
             raise SettingsError(
                 f"nothing is known of a group {group!r}; name its topics to give it a beginning"
@@ -232,6 +239,12 @@ class Administration(Opened):
             error = errors.get(TopicPartition(each.topic, each.partition))
             done.append(each if error is None else attrs.evolve(each, after=None, error=error))
         return done
+
+
+def _refuse_live(found: GroupDescription, told: str) -> None:
+    if found.is_live:
+        count = "" if found.members is None else f" with {len(found.members)} members"
+        raise SettingsError(f"the group {found.group!r} is live ({found.state}{count}): {told}")
 
 
 async def _each(

@@ -256,3 +256,28 @@ def test_settings_of_a_topic_are_the_brokers_own(world: World) -> None:
             assert plain.configs == {}
 
     asyncio.run(scenario())
+
+
+def test_a_group_is_deleted_when_it_is_not_live(world: World, inbox: Inbox) -> None:
+    """Then it begins as one that has never been; deleting it twice is deleting it once."""
+
+    async def scenario() -> None:
+        async def handle(value: bytes) -> None:
+            inbox.add(value)
+
+        async with world.topic(partitions=1) as (bus, topic):
+            name = group()
+            await bus.publish(topic, b"x")
+            subscription = await bus.subscribe(topic, handle, group=name)
+            await inbox.total(1)
+            with pytest.raises(SettingsError, match="is live"):
+                await bus.delete_group(name)
+            await subscription.drain()
+            await bus.delete_group(name)
+            await bus.delete_group(name)
+
+            assert name not in await bus.list_groups()
+            assert await bus.group_offsets(name) == {}
+            await consumed(bus, topic, name, inbox, 2)
+
+    asyncio.run(scenario())

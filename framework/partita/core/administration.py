@@ -238,6 +238,10 @@ class Administrator(Protocol):
         """The first offset of each partition at or after a time; None: none is. Raises as `describe`."""
         ...
 
+    async def delete_group(self, group: str) -> None:
+        """Forget a group that is not live, and what it has committed. Raises the client's own error."""
+        ...
+
     async def move(
         self, group: str, offsets: Mapping[TopicPartition, int]
     ) -> Mapping[TopicPartition, Exception]:

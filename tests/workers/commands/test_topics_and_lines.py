@@ -1,13 +1,17 @@
 """`worker topics`, `worker publish` and `worker tail` on real brokers, as a shell runs them."""
 
+import asyncio
 import subprocess
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
 import pytest
 from tests.workers.running import command, paragraph, run
+
+from partita import open_bus
 
 LINES = b"one\n\ntwo\r\na\x00b\n\xff\xfe\n  spaced \n"
 
@@ -79,6 +83,29 @@ def test_keys_and_places_are_printed_when_asked_for(shell: Shell) -> None:
     assert [value for _, value in keyed] == [b"a", b"b::c"]
     assert keyed[0][0] == keyed[1][0]
     assert [value for _, key, value in lines if key == b""] == [b"plain"]
+
+
+def test_tail_begins_at_a_time_prints_headers_and_leaves_no_group_behind(shell: Shell) -> None:
+    """What is older is not printed; a header that a message does not have is left out."""
+    shell.prints("publish", shell.topic, "--header", "kind=a", "--header", "no=1", given=b"old\n")
+    then = datetime.now(UTC).isoformat()
+    shell.prints("publish", shell.topic, "--header", "kind=b", given=b"new\n")
+
+    wanted = ("--header", "kind", "--header", "no")
+    told = shell.prints("tail", shell.topic, "--from", then, *wanted, "--max", "1")
+    both = shell.prints("tail", shell.topic, "--from", "1h", "--header", "no", "--max", "2")
+
+    assert told == b"kind=b\tnew\n"
+    assert sorted(both.splitlines()) == [b"new", b"no=1\told"]
+    assert asyncio.run(readers(shell)) == set()
+
+
+async def readers(shell: Shell) -> set[str]:
+    """The groups of tails that have read the topic."""
+    async with open_bus(shell.bus) as bus:
+        names = [name for name in await bus.list_groups() if name.startswith("partita-tail-")]
+        found = {name: await bus.group_offsets(name) for name in names}
+    return {name for name, offsets in found.items() if any(topic == shell.topic for topic, _ in offsets)}
 
 
 def test_tail_ends_when_its_reader_has_gone(shell: Shell) -> None:

@@ -3,7 +3,7 @@
 import argparse
 
 from partita_worker.arguments.shared import ON_BUS, declare_settings
-from partita_worker.arguments.values import header, place, rate, whole_number
+from partita_worker.arguments.values import header, instant, place, rate, whole_number
 from partita_worker.settings import checked
 
 
@@ -31,8 +31,24 @@ def publish(parser: argparse.ArgumentParser) -> None:
 def tail(parser: argparse.ArgumentParser) -> None:
     """`worker tail`."""
     parser.add_argument("topic", metavar="TOPIC")
-    parser.add_argument(
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument(
         "--from-beginning", action="store_true", help="with what is there; default: only what comes"
+    )
+    begin.add_argument(
+        "--from",
+        dest="since",
+        type=checked(instant),
+        metavar="TIME",
+        help="with the messages from TIME on: ISO 8601, or how long ago, such as 10m",
+    )
+    parser.add_argument(
+        "--header",
+        dest="headers",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="NAME=VALUE of this header and a tab before each value; may be repeated",
     )
     parser.add_argument(
         "--max", type=checked(whole_number), metavar="N", help="end after N messages; default: never"

@@ -12,6 +12,7 @@ from aiokafka.errors import (
     NoError,
     for_code,
 )
+from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.protocol.commit import OffsetCommitRequest
 
 from partita.backends.kafka import client
@@ -29,6 +30,7 @@ from partita.core.ports import TopicPartition
 
 # A commit of nobody's: the coordinator takes it only while the group has no member.
 _NO_GENERATION, _NO_MEMBER, _KEEP = -1, "", -1
+_NO_SUCH_GROUP = 69
 _OF_THE_TOPIC = 1  # where a setting comes from; the others are defaults of brokers, cluster and Kafka
 
 
@@ -144,6 +146,15 @@ class KafkaAdministrator:
         """The first offset of each partition at or after a time. Raises as `describe`."""
         _, found, _ = await settled(lambda: self._reach(topic, millis, END))
         return {at.partition: offset if offset >= 0 else None for at, offset in found.items()}
+
+    async def delete_group(self, group: str) -> None:
+        """Delete a group; the coordinator refuses it with `NonEmptyGroupError` when a member has joined."""
+        request = client.make(DeleteGroupsRequest, [group])
+        node = int(await self._admin.answer(lambda admin: admin.find_coordinator(group)))
+        answer = await self._admin.answer(lambda admin: client.send(admin, node, request))
+        for _, code in answer.results:
+            if code != _NO_SUCH_GROUP:
+                _check(code)
 
     async def move(
         self, group: str, offsets: Mapping[TopicPartition, int]

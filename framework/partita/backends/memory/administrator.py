@@ -66,6 +66,10 @@ class MemoryAdministrator:
             for number, log in logs.items()
         }
 
+    async def delete_group(self, group: str) -> None:
+        """Forget a group and what it has committed."""
+        self._broker.forget_group(group)
+
     async def move(
         self, group: str, offsets: Mapping[TopicPartition, int]
     ) -> Mapping[TopicPartition, Exception]:

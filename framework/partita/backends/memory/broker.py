@@ -90,6 +90,12 @@ class MemoryBroker:
         """The group of that name, made on first use."""
         return self._groups.setdefault(name, Group(name, lambda: self.topics))
 
+    def forget_group(self, name: str) -> None:
+        """Drop a group that has no member, with what it has committed."""
+        found = self._groups.get(name)
+        if found is not None and not found.members:
+            del self._groups[name]
+
     @property
     def groups(self) -> Iterable[Group]:
         """All groups, the oldest first."""

@@ -139,6 +139,14 @@ class NatsAdministrator:
                 low = message.number("message", "seq") + 1
         return found
 
+    async def delete_group(self, group: str) -> None:
+        """Delete the group's consumers; what the bucket says of them holds for no others."""
+        for topic, partitions in (await self._topics.listed()).items():
+            names = {consumer_name(group, number) for number in range(partitions)}
+            found = [each.text("name") async for each in self._consumers(topic)]
+            for name in names.intersection(found):
+                await self._connection.ask(f"CONSUMER.DELETE.{stream_name(topic)}.{name}")
+
     async def move(
         self, group: str, offsets: Mapping[TopicPartition, int]
     ) -> Mapping[TopicPartition, Exception]:

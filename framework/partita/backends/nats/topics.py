@@ -1,10 +1,12 @@
 """Topics as streams: made, deleted, listed and looked up."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from secrets import token_hex
 
 import attrs
-from nats.js.errors import NotFoundError
+from nats import errors
+from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from partita.backends.nats.answers import STREAM_NOT_FOUND, Answer
 from partita.backends.nats.client import Connection
@@ -13,6 +15,7 @@ from partita.core.errors import SettingsError, TopicMissing
 from partita.core.settings import check_topic_name
 
 DUPLICATE_WINDOW = 120.0
+_LIST_TRIES, _LIST_PAUSE = 4, 0.25
 Setting = str | int
 # The server's settings of a stream that a topic may have, and what they are when nobody says otherwise.
 # Times are in nanoseconds, sizes in bytes, -1 and 0 mean no limit.
@@ -100,7 +103,7 @@ class Topics:
         topics: dict[str, int] = {}
         offset, total = 0, 1
         while offset < total:
-            page = await self._connection.ask("STREAM.LIST", {"offset": offset})
+            page = await self._page(offset)
             streams = page.each("streams")
             for stream in streams:
                 topic = stream.text("config", "metadata", TOPIC)
@@ -109,6 +112,21 @@ class Topics:
             total = page.number("total") if streams else 0
             offset += len(streams)
         return topics
+
+    async def _page(self, offset: int) -> Answer:
+        """
+        Some streams, from a number on. While a leader is elected the server may not answer, so it is asked
+        a few times.
+
+        Raises:
+            nats.errors.Error: the client's own error, the last time.
+        """
+        for _ in range(_LIST_TRIES - 1):
+            try:
+                return await self._connection.ask("STREAM.LIST", {"offset": offset})
+            except (errors.TimeoutError, errors.NoRespondersError, ServiceUnavailableError):
+                await asyncio.sleep(_LIST_PAUSE)
+        return await self._connection.ask("STREAM.LIST", {"offset": offset})
 
     async def layout(self, topic: str) -> Layout:
         """
