@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from partita import Context, EventBus, Message, Retry, Route, RouteError, Router
+from partita import Backlog, Context, EventBus, Message, Retry, Route, RouteError, Router
 from partita.router import by_group
 
 HERE = re.escape(__file__)
@@ -334,3 +334,26 @@ def test_options_can_be_changed_after_a_handler_was_decorated() -> None:
     with pytest.raises(RouteError, match="have a handler in this group already"):
         router.configure({"take": {"group": "nightly"}})
     assert len(router.routes) == 2
+
+
+def test_listeners_to_backlogs_go_with_the_routes_of_their_router() -> None:
+    """Those of a router that is included, and of the one that includes it; a function stays what it was."""
+    inner, outer = Router(), Router()
+
+    @inner.on_backlog
+    def first(backlog: Backlog) -> None:
+        """Note it."""
+
+    async def handle(value: bytes) -> None:
+        """Take it."""
+
+    inner.handler("orders")(handle)
+    outer.handler("bills")(handle)
+    outer.include(inner)
+    second = outer.on_backlog(print)
+
+    listeners = {route.sources[0]: route.on_backlog for route in outer.routes}
+    assert listeners == {"bills": (print,), "orders": (first, print)}
+    assert second is print
+    with pytest.raises(RouteError, match="without brackets"):
+        outer.on_backlog(None)  # type: ignore[type-var]

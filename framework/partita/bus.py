@@ -12,6 +12,7 @@ from typing import Any, Self, Unpack
 import anyio
 
 from partita.administration import Administration
+from partita.core.backlog import BacklogLimits
 from partita.core.ports import Backend, ClientOption, RecordReader
 from partita.core.process_flow import DEFAULT_LIMITS, FlowLimits
 from partita.core.routes import Source
@@ -133,6 +134,7 @@ class EventBus(Publishing, Administration, Observing):
         group: str | None = None,
         burst: bool = False,
         drain_timeout: float | None = None,
+        backlog: BacklogLimits | None = None,
         wrap: Wrap = unwrapped,
     ) -> Summary:
         """
@@ -144,6 +146,8 @@ class EventBus(Publishing, Administration, Observing):
             burst: end when everything there is has been handled, what handlers published included.
             drain_timeout: seconds that messages in hand get when their partition goes away, at the end too;
                 default 30, or half of the rebalance timeout if that is less.
+            backlog: from when on a route is behind that says nothing of it. Default None: backlogs are
+                watched only in groups with a route that has `behind`, `max_lag`, `max_age` or a listener.
             wrap: put around each handler's call; for test harnesses.
 
         Raises:
@@ -156,7 +160,8 @@ class EventBus(Publishing, Administration, Observing):
         self._check_open()
         options = RunOptions(group, drain_timeout)
         async with lifespans(router.routes, self) as states:
-            subscription = await self._running.start(self._wiring(wrap), router.routes, states, options)
+            wiring = self._wiring(wrap, backlog)
+            subscription = await self._running.start(wiring, router.routes, states, options)
             try:
                 await (subscription.wait_exhausted() if burst else subscription.wait_stop())
             finally:
@@ -176,8 +181,8 @@ class EventBus(Publishing, Administration, Observing):
         self._check_open()
         await self._running.plan(self._wiring(), router.routes, {}, group)
 
-    def _wiring(self, wrap: Wrap = unwrapped) -> Wiring:
-        return Wiring(self._backend, self._publish, self._tracing, wrap, self._on_consume)
+    def _wiring(self, wrap: Wrap = unwrapped, limits: BacklogLimits | None = None) -> Wiring:
+        return Wiring(self._backend, self._publish, self._tracing, wrap, self._on_consume, limits)
 
     def supervise(self, function: LongLived, *, name: str, restart: RestartMode = "permanent") -> Supervised:
         """

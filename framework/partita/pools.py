@@ -3,6 +3,7 @@
 from partita.actors.processes import ProcessPool
 from partita.actors.threads import ThreadPool
 from partita.addresses import address_of, check_address
+from partita.core.modes import behind_mode
 from partita.router import Route
 
 Pool = ThreadPool | ProcessPool
@@ -16,11 +17,13 @@ def pool_of(route: Route) -> Pool | None:
         RouteError: another process would not find its handler.
     """
     plan, settings = route.plan, route.settings
+    behind = behind_mode(settings, route.batch)
+    most = max(settings.concurrency, behind.concurrency if behind is not None else 1)
     if route.runs == "thread":
-        return ThreadPool(plan.name, settings.concurrency)
+        return ThreadPool(plan.name, most)
     if route.runs == "process":
         address = address_of(plan.function, plan.where)
         check_address(address, plan.function, plan.where)
         given = {"module": address.module, "name": address.name, "results": settings.to is not None}
-        return ProcessPool(plan.name, plan.where, settings.concurrency, given, settings.timeout)
+        return ProcessPool(plan.name, plan.where, most, given, settings.timeout)
     return None

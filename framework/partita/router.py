@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 import attrs
 
 from partita.configuring import configure_routes
+from partita.core.backlog import Backlog
 from partita.core.batches import BatchLimits, no_batch_options
 from partita.core.errors import RouteError, SettingsError
+from partita.core.modes import behind_problem
 from partita.core.routes import RouteTable, Source, spell
 from partita.core.settings import (
     RouteOptions,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from partita.bus import EventBus
 
 H = TypeVar("H", bound=Callable[..., object])
+B = TypeVar("B", bound=Callable[[Backlog], object])
 L = TypeVar("L", bound=Callable[..., AsyncIterator[object]])
 
 
@@ -40,6 +43,7 @@ class Route:
         kind_header: the header that names a message's kind.
         lifespan: the lifespan of the router it was declared on, if it has one.
         batch: for a batch handler, when it is called.
+        on_backlog: told when it goes behind and when it has caught up.
     """
 
     sources: tuple[Source, ...]
@@ -48,6 +52,7 @@ class Route:
     kind_header: str
     lifespan: Callable[["EventBus"], AsyncIterator[object]] | None = None
     batch: BatchLimits | None = None
+    on_backlog: tuple[Callable[[Backlog], object], ...] = ()
 
     @property
     def runs(self) -> str:
@@ -78,11 +83,16 @@ class Router:
         self._routes: list[Route] = []
         self._table: dict[str | None, RouteTable[Route]] = {}
         self._lifespan: Callable[[EventBus], AsyncIterator[object]] | None = None
+        self._on_backlog: list[Callable[[Backlog], object]] = []
 
     @property
     def routes(self) -> Sequence[Route]:
         """Every route in the order of declaration, included routers' too."""
-        return tuple(attrs.evolve(each, lifespan=each.lifespan or self._lifespan) for each in self._routes)
+        told = tuple(self._on_backlog)
+        return tuple(
+            attrs.evolve(each, lifespan=each.lifespan or self._lifespan, on_backlog=(*each.on_backlog, *told))
+            for each in self._routes
+        )
 
     def handler(self, *sources: Source, **options: Unpack[RouteOptions]) -> Callable[[H], H]:
         """
@@ -200,8 +210,24 @@ class Router:
             made._add(route)
         self._routes, self._table = made._routes, made._table
 
+    def on_backlog(self, function: B) -> B:
+        """
+        Let the decorated function know when a route of this router goes behind, and when all of a group
+        have caught up: it is called with the `Backlog` of their group and topics, `behind` says which.
+
+        A plain function is called on the event loop, an `async def` is awaited beside the handlers; while it
+        runs, only the latest news waits for it. What it raises is logged and harms nothing. May be used
+        several times.
+        """
+        if not callable(function):
+            raise RouteError("on_backlog is written without brackets, above a function of the backlog")
+        self._on_backlog.append(function)
+        return function
+
     def _add(self, route: Route) -> None:
         _check_dead_letter(route)
+        if problem := behind_problem(route.settings.behind, route.batch):
+            raise RouteError(f"{route.plan.where}: {problem}")
         table = self._table.setdefault(route.settings.group, RouteTable())
         for source in route.sources:
             table.add(source, route.settings.kind, route, route.plan.where)

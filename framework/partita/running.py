@@ -7,7 +7,7 @@ import anyio
 import attrs
 
 from partita.actors.consumer import Consumer
-from partita.actors.holding import held
+from partita.actors.holding import held_by
 from partita.actors.watchdog import Watchdog
 from partita.core.errors import SettingsError
 from partita.core.extents import Held
@@ -124,13 +124,7 @@ class Running:
 
     def held(self, group: str) -> Mapping[TopicPartition, Held]:
         """What the members of *group* that run here have in hand."""
-        found = {}
-        for member in self._members(group):
-            states = {(each.topic, each.partition): each.described for each in member.states}
-            for at, partition in member.partitions.items():
-                if (known := held(partition, states.get(at, ""))) is not None:
-                    found[at] = known
-        return found
+        return {at: held for each in self._members(group) for at, held in held_by(each).items()}
 
     def _members(self, group: str) -> Iterator[Consumer]:
         for subscription in self._subscriptions:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import anyio
 import attrs
 
+from partita.actors.backlogs import BacklogMonitor
 from partita.actors.consumer import Consumer, ConsumerSettings
 from partita.actors.supervisor import Supervisor
 from partita.core.errors import Closed, PartitaError, TopicMissing
@@ -19,6 +20,7 @@ from partita.core.states import PartitionState
 from partita.wiring import GroupPlan
 
 BURST_SECONDS = 0.05
+_BACKLOG = "backlog"
 _log = logging.getLogger("partita.bus")
 
 
@@ -70,9 +72,16 @@ class Subscription:
             )
             for plan in plans
         ]
+        self.monitors = [
+            BacklogMonitor(consumer, plan.watched, backend.extents)
+            for consumer, plan in zip(self.consumers, plans, strict=True)
+            if plan.watched
+        ]
         self._pools = [pool for plan in plans for pool in plan.pools]
         for consumer in self.consumers:
             self._supervisor.add(f"consumer {consumer.name}", consumer.run)
+        for number, monitor in enumerate(self.monitors):
+            self._supervisor.add(f"{_BACKLOG} {number}", monitor.run)
         self._stop = anyio.Event()
         self._stopped_at: float | None = None
         self._drained = anyio.Event()
@@ -83,6 +92,8 @@ class Subscription:
 
     def _judge(self, name: str, error: BaseException) -> FailureKind:
         backend = self._backend
+        if name.startswith(_BACKLOG):
+            return FailureKind.TRANSPORT  # who only looks on makes nothing fail
         if isinstance(error, TopicMissing) or backend.is_refused(error):
             # What has never worked is a mistake, and to be told at once; what has may work again.
             failed = (each for each in self.consumers if f"consumer {each.name}" == name)

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
+from partita.actors.backlogs import Watched
 from partita.actors.holds import Holds
 from partita.actors.messages import OpenMessage
 from partita.actors.processes import ProcessPool
@@ -19,9 +21,11 @@ from partita.batch_calls import (
     bind_batch,
 )
 from partita.calls import bind_first, bind_handler, sound
+from partita.core.backlog import BacklogLimits, BacklogWatch
 from partita.core.dead_letters import Death, dead_letter
 from partita.core.errors import RouteError
 from partita.core.leases import Leases
+from partita.core.modes import behind_mode, usual_mode
 from partita.core.ports import Backend, Membership
 from partita.core.routes import RouteTable
 from partita.handlers import Call, Want
@@ -58,6 +62,8 @@ class Wiring:
         tracing: None when no provider is installed, so that nothing is called per message.
         wrap: put around each handler's call.
         on_consume: functions that each record goes through before its handler.
+        limits: from when on a route is behind that says nothing of it; None: backlogs are watched only
+            where a route says something.
     """
 
     backend: Backend
@@ -65,6 +71,7 @@ class Wiring:
     tracing: Tracing | None = None
     wrap: Wrap = unwrapped
     on_consume: Sequence[OnConsume] = ()
+    limits: BacklogLimits | None = None
 
     def bind(self, route: Route, group: str, state: object, pool: Pool | None, leases: Leases) -> BoundRoute:
         """
@@ -179,6 +186,7 @@ class GroupPlan:
         workers: how many calls may be unfinished at once, over all its routes.
         pools: where those of its handlers run that do not run on the event loop.
         leases: where the consumer notes what it holds, for the handlers' contexts.
+        watched: its routes, if their backlog is to be watched.
     """
 
     membership: Membership
@@ -186,6 +194,7 @@ class GroupPlan:
     workers: int
     pools: Sequence[Pool] = ()
     leases: Leases = attrs.field(factory=Leases)
+    watched: Sequence[Watched] = ()
 
 
 def plan_groups(
@@ -218,7 +227,37 @@ def _plan_group(
         return TopicRoutes(kinds, kind_header, wiring.backend.reader)
 
     workers = sum(each.concurrency for each in bound.values())
-    return GroupPlan(membership, routes_of, workers, list(pools.values()), leases)
+    watched = _watched(bound, table, wiring.limits)
+    return GroupPlan(membership, routes_of, workers, list(pools.values()), leases, watched)
+
+
+def _watched(
+    bound: Mapping[Route, BoundRoute], table: RouteTable[Route], limits: BacklogLimits | None
+) -> Sequence[Watched]:
+    """The routes of a group, when one of them or the run wants to know of backlogs."""
+    if limits is None and not any(_wants_backlog(each) for each in bound):
+        return ()
+    found = []
+    for route, each in bound.items():
+        watch = BacklogWatch(_limits_of(route, limits or BacklogLimits()))
+        usual, behind = usual_mode(route.settings, route.batch), behind_mode(route.settings, route.batch)
+        found.append(Watched(each, partial(_reads, table, route), watch, usual, behind, route.on_backlog))
+    return found
+
+
+def _wants_backlog(route: Route) -> bool:
+    settings = route.settings
+    limits = (settings.max_lag, settings.max_age)
+    return bool(route.on_backlog) or settings.behind is not None or limits != (None, None)
+
+
+def _limits_of(route: Route, limits: BacklogLimits) -> BacklogLimits:
+    lag, age = route.settings.max_lag, route.settings.max_age
+    return BacklogLimits(limits.max_lag if lag is None else lag, limits.max_age if age is None else age)
+
+
+def _reads(table: RouteTable[Route], route: Route, topic: str) -> bool:
+    return route in table.lookup(topic).values()
 
 
 def _one(values: Mapping[Route, str], option: str, group: str) -> str:

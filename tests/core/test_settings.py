@@ -38,7 +38,7 @@ def test_a_route_wins_over_its_router() -> None:
     [
         ("concurency", "did you mean 'concurrency'"),
         ("retires", "did you mean 'retry'"),
-        ("zzz", "known are: concurrency, dead_letter, group"),
+        ("zzz", "known are: behind, concurrency, dead_letter"),
     ],
 )
 def test_a_misspelt_option_is_refused_with_the_nearest_name(name: str, told: str) -> None:

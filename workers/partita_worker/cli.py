@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import attrs
 
-from partita_worker.arguments import brokers, groups, health, messages, running
+from partita_worker.arguments import backlog, brokers, groups, health, messages, running
 from partita_worker.exits import ExitCode
 from partita_worker.failures import CommandFailed
 from partita_worker.secrecy import Parser, guard
@@ -54,6 +54,7 @@ COMMANDS: Mapping[str, Command] = {
     "topics": Command("list, describe, create and delete topics", brokers.topics, "topics"),
     "groups": Command("list and describe consumer groups, reset their offsets", groups.groups, "groups"),
     "dlq": Command("list, show and replay dead letters", messages.dlq, "dlq"),
+    "backlog": Command("what waits for a consumer group, and for how long", backlog.backlog, "backlog"),
     "health": Command("ask a running worker how it is", health.health, "health"),
     "config": Command("show each setting and where it comes from", running.config, "config"),
     "broker": Command("a real local Kafka or NATS, from packages", brokers.broker, "broker"),

@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     FAILED_MESSAGES = 7, "some messages failed: parked under --burst, or refused by the broker"
     UNHEALTHY = 8, "the worker that was asked is not healthy"
     NO_WORKER = 9, "the worker that was asked does not answer"
+    BEHIND = 10, "the group that was asked about is behind"
 
     meaning: str
 

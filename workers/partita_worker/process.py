@@ -7,7 +7,7 @@ from collections.abc import Callable
 import anyio
 import attrs
 
-from partita import EventBus, Router, Summary, TopicMissing
+from partita import BacklogLimits, EventBus, Router, Summary, TopicMissing
 from partita_worker.banner import (
     StartFacts,
     banner,
@@ -38,6 +38,7 @@ class RunSettings:
         burst: end when everything is handled.
         create_topics: make what is missing.
         drain_timeout: seconds that messages in hand get at the end.
+        backlog: from when on a route is behind that says nothing of it.
         feeds: files whose lines are published first.
         heartbeat: a topic and an interval in seconds; None: no heartbeat.
     """
@@ -47,6 +48,7 @@ class RunSettings:
     burst: bool = False
     create_topics: bool = False
     drain_timeout: float = 30.0
+    backlog: BacklogLimits = attrs.field(factory=BacklogLimits)
     feeds: tuple[Feed, ...] = ()
     heartbeat: tuple[str, float] | None = None
 
@@ -150,6 +152,7 @@ class Worker:
                 group=self._settings.group,
                 burst=self._settings.burst,
                 drain_timeout=self._settings.drain_timeout,
+                backlog=self._settings.backlog,
             )
             tasks.cancel_scope.cancel()
 

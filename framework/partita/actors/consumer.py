@@ -81,6 +81,7 @@ class Consumer(Account):
         self._subscribe = subscribe
         self._routes = routes
         self._on_stop_request = on_stop_request
+        self.workers = settings.workers
         self._warm = WarmStore(most_bytes=settings.flow.limits.bytes // 2)
         self._draining = False
         self._subscription: Subscription | None = None
@@ -100,7 +101,7 @@ class Consumer(Account):
         self._committer = Committer(subscription, self.partitions.values, self.settings.policy)
         self._unstored = self._committer.trouble
         self._poller = Poller(subscription, self.partitions, self._committer, self.settings.flow)
-        self._pump = Pump(self.settings.workers, self, partitions=self.partitions.values)
+        self._pump = Pump(self.workers, self, partitions=self.partitions.values)
         self._supervisor = Supervisor(f"consumer {self.name}", Supervision(), _judge_child)
         for each in (self._pump, self._poller, self._committer, self.monitor):
             self._supervisor.add(type(each).__name__.lower(), each.run)
@@ -235,6 +236,12 @@ class Consumer(Account):
     def _calm(self) -> bool:
         assert self._poller is not None  # there is a subscription
         return not self._poller.holding and all(each.calm for each in self.partitions.values())
+
+    def resize(self, workers: int) -> None:
+        """So many calls may be unfinished at once from now on."""
+        self.workers = workers
+        if self._pump is not None:
+            self._pump.resize(workers)
 
     def finished(self, count: int) -> None:
         """A pump has handled *count* more messages."""

@@ -135,6 +135,20 @@ class Crew:
             worker.task = asyncio.get_running_loop().create_task(self._work.work(worker))
             worker.task.add_done_callback(partial(self.ended, worker))
 
+    def resize(self, most: int) -> None:
+        """There may be so many; those that are too many end when they have nothing to do."""
+        self._most = most
+        idle, self._idle = self._idle, []
+        for worker in idle if self.surplus else ():
+            if worker.waiter is not None and not worker.waiter.done():
+                worker.waiter.set_result(None)
+        self._idle = [] if self.surplus else idle
+
+    @property
+    def surplus(self) -> bool:
+        """Whether there are more than there may be."""
+        return len(self._workers) > self._most
+
     async def park(self, worker: Worker) -> None:
         """Wait until somebody is to stand by."""
         worker.waiter = asyncio.get_running_loop().create_future()

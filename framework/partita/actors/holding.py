@@ -1,8 +1,12 @@
 """What a partition of this process has in hand, told for the backlog of its group. Nothing is changed."""
 
+from collections.abc import Mapping
+
+from partita.actors.accounts import Account
 from partita.actors.partition import Partition
 from partita.core.backlog import ENOUGH
 from partita.core.extents import Held
+from partita.core.ports import TopicPartition
 
 
 def held(partition: Partition, state: str = "") -> Held | None:
@@ -26,6 +30,13 @@ def held(partition: Partition, state: str = "") -> Held | None:
         hot_key=_hot_key(partition),
         in_hand=_in_hand(partition),
     )
+
+
+def held_by(member: Account) -> Mapping[TopicPartition, Held]:
+    """What one member has in hand, by partition."""
+    states = {(each.topic, each.partition): each.described for each in member.states}
+    told = {at: held(each, states.get(at, "")) for at, each in member.partitions.items()}
+    return {at: each for at, each in told.items() if each is not None}
 
 
 def _oldest(partition: Partition) -> int | None:

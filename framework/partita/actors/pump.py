@@ -70,6 +70,18 @@ class Pump:
         finally:
             self._baton.holder = None
 
+    def resize(self, workers: int) -> None:
+        """There may be so many workers from now on, since routes may make more calls, or fewer."""
+        self._crew.resize(workers)
+        for each in self._partitions():
+            self._serve_all(each)
+
+    def _serve_all(self, partition: Partition) -> None:
+        for route in partition.routes.kinds.values():
+            for _ in range(len(route.waiting)):
+                self._endings.serve(route)
+        self.ready(partition)
+
     def close(self) -> None:
         """The crew is about to be dismissed: nothing is read after the message in hand."""
         holder = self._baton.holder
@@ -178,7 +190,7 @@ class Pump:
     async def _rest(self, worker: Worker) -> bool:
         """Wait until there is something to do; False at the end."""
         self._tell()
-        while not self._crew.closing:
+        while not (self._crew.closing or self._crew.surplus):
             await self._crew.park(worker)
             if self._next(worker):
                 return True

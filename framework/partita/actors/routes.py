@@ -10,6 +10,7 @@ import attrs
 from partita.actors.holds import Holds
 from partita.core.batches import BatchLimits
 from partita.core.errors import Unroutable
+from partita.core.modes import Mode
 from partita.core.ports import Flaw, RecordReader, WaryReader
 from partita.core.retries import Retry
 
@@ -84,6 +85,12 @@ class BoundRoute:
     def wait(self, message: "OpenMessage") -> None:
         """*message* waits for a call to end."""
         self.waiting.append(message)
+
+    def enter(self, mode: Mode) -> None:
+        """Go on in this mode; what is in hand stays as it is."""
+        self.concurrency = mode.concurrency
+        if self.batch is not None and mode.batch is not None:
+            self.batch = attrs.evolve(self.batch, limits=mode.batch)
 
     def first_call(self, record: object) -> Awaitable[object]:
         """Call the handler for the first time."""

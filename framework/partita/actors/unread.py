@@ -101,10 +101,10 @@ class Unread:
     @property
     def count(self) -> int | None:
         """How many messages were not read; None: they cannot be counted without reading them."""
-        if isinstance(self._reading, Counted):
+        if isinstance(self._count, Counted):
             return None
         counts = [length_hint(each.records, -1) for each in self._fetches]
-        return None if -1 in counts else sum(counts, length_hint(self._reading))
+        return None if -1 in counts else sum(counts, length_hint(self._count))
 
     @property
     def rest(self) -> Iterable[object]:

@@ -3,10 +3,11 @@
 import difflib
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import attrs
 
+from partita.core.backlog import limits_problem
 from partita.core.errors import RouteError, SettingsError
 from partita.core.middlewares import middleware_problem
 from partita.core.rates import rate_problem
@@ -46,6 +47,11 @@ class RouteOptions(TypedDict, total=False):
     to: a topic for the handler's result, which is published and acknowledged before the source
         message counts as handled; a result of None publishes nothing.
     start: where a partition without a commit begins, "earliest" (the default) or "latest".
+    max_lag: messages that may wait for this route in its group before it is behind; default: what the run
+        has, else any number.
+    max_age: seconds that the oldest of them may have waited; default: what the run has, else 30.
+    behind: a mapping of the options that hold while the route is behind: concurrency and, for a batch
+        handler, size and within. Default: none changes.
     """
 
     group: str
@@ -64,7 +70,13 @@ class RouteOptions(TypedDict, total=False):
     on_exhausted: Literal["park", "drop"]
     to: str
     start: Literal["earliest", "latest"]
+    max_lag: int
+    max_age: float
+    behind: Mapping[str, object]
 
+
+# What may change while messages are in hand; size and within are of batches.
+MODE_OPTIONS = ("concurrency", "size", "within")
 
 _CHOICES = {
     "order": ("partition", "key", "none"),
@@ -95,6 +107,9 @@ class RouteSettings:
     on_exhausted: str = "park"
     to: str | None = None
     start: str = "earliest"
+    max_lag: int | None = None
+    max_age: float | None = None
+    behind: Mapping[str, Any] | None = None
 
     def problem(self) -> str | None:
         """What cannot be used, in words; None when all can."""
@@ -116,7 +131,8 @@ class RouteSettings:
         }
         rate = None if self.rate is None else rate_problem(self.rate)
         wrong = [problem for problem, fine in checks.items() if not fine]
-        return next(iter(wrong), rate or middleware_problem(self.middleware))
+        other = rate or middleware_problem(self.middleware) or limits_problem(self.max_lag, self.max_age)
+        return next(iter(wrong), other)
 
     def _unknown_choice(self) -> str | None:
         for option, choices in _CHOICES.items():

@@ -20,6 +20,13 @@ def whole_number(text: str) -> int:
     return number
 
 
+def count(text: str) -> int:
+    """A number of 0 or more. Raises ValueError."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
 def port_number(text: str) -> int:
     """A TCP port. Raises ValueError."""
     if (number := whole_number(text)) > 65535:

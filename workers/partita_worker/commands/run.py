@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from partita import Router
+from partita import BacklogLimits, Router
 from partita_worker.buses import configured
 from partita_worker.endpoint.server import Place
 from partita_worker.exits import ExitCode
@@ -57,6 +57,7 @@ def _work(arguments: argparse.Namespace, observers: Observers, tell: Say) -> Exi
         drain_timeout=arguments.drain_timeout,
         # One of a host's processes feeds for all.
         feeds=() if number else tuple(parse_feed(each) for each in arguments.feed),
+        backlog=BacklogLimits(arguments.max_lag, arguments.max_age),
         heartbeat=_heartbeat(arguments),
     )
     router = configured(load(arguments.target, Router, arguments.app_dir))

@@ -1,0 +1,54 @@
+"""`worker backlog`."""
+
+import argparse
+from collections.abc import Sequence
+
+from partita_worker.arguments.shared import BROKER, GROUP, declare_settings
+from partita_worker.arguments.values import count, interval, seconds
+from partita_worker.settings import Setting, checked
+
+BACKLOG: Sequence[Setting] = (
+    BROKER,
+    GROUP,
+    Setting(
+        "--max-lag",
+        "messages that may wait; with more the group is behind; default: any number",
+        convert=count,
+        metavar="N",
+    ),
+    Setting(
+        "--max-age",
+        "how long the oldest of them may have waited; default 30",
+        default=30.0,
+        convert=seconds,
+        metavar="SECONDS",
+    ),
+)
+
+
+def backlog(parser: argparse.ArgumentParser) -> None:
+    """What waits for a group."""
+    parser.add_argument("named", metavar="GROUP", nargs="?", help="default: that of --group")
+    parser.add_argument(
+        "--topic",
+        dest="topics",
+        action="append",
+        metavar="TOPIC",
+        help="a topic that the group reads; may be repeated; default: those that the broker knows of",
+    )
+    parser.add_argument(
+        "--start",
+        choices=("earliest", "latest"),
+        default="earliest",
+        help="where the group begins without a commit; default earliest",
+    )
+    parser.add_argument("--watch", action="store_true", help="go on looking until interrupted")
+    parser.add_argument(
+        "--interval",
+        type=checked(interval),
+        default=2.0,
+        metavar="SECONDS",
+        help="with --watch, from one look to the next; default 2",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object for each look")
+    declare_settings(parser, BACKLOG)
