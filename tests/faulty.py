@@ -46,6 +46,10 @@ class FaultySubscription(MemorySubscription):
 class FaultyPublisher:
     """Publishes, fails, or waits until it is told to go on."""
 
+    # A message is stored, or refused, before its call returns.
+    pending_bytes = 0
+    pending_since: float | None = None
+
     def __init__(self, backend: "FaultyBackend") -> None:
         self._backend = backend
         self.sent: list[tuple[str, Outgoing]] = []

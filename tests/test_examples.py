@@ -27,6 +27,11 @@ OUTPUT = {
         "249 rows, total 31118",
         "handled 249, failed 1",
     ],
+    "backlog_alert": [
+        "billing is behind; more workers help: yes",
+        "billing has caught up",
+        "handled 1000, left 0, at most 50 at once",
+    ],
     "hello": ["hello world, from greetings at offset 0", "handled 1, failed 0"],
     "kinds": ["booked +12.50 at bills/0@0", "booked -3.00 at bills/0@1", "handled 4, failed 0"],
     "supervised_actor": [

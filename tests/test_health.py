@@ -141,3 +141,30 @@ def test_the_states_of_all_that_runs_are_told_by_the_bus() -> None:
             assert list(bus.states()) == []
 
     run(scenario())
+
+
+def test_a_publisher_whose_messages_are_not_acknowledged_is_red_after_ten_seconds() -> None:
+    """With bytes and age; as soon as they are, it is green."""
+
+    async def scenario() -> None:
+        backend = FaultyBackend()
+        async with EventBus(backend) as bus:
+            idle = bus.publisher_backlog()
+            backend.publisher.pending_bytes = 4_096
+            backend.publisher.pending_since = asyncio.get_running_loop().time()
+            await pass_time(9.0)
+            young = await bus.health_check()
+            await pass_time(6.0)
+            old, backlog = await bus.health_check(), bus.publisher_backlog()
+            backend.publisher.pending_bytes, backend.publisher.pending_since = 0, None
+            after = await bus.health_check()
+
+            assert (idle.bytes, idle.age) == (0, 0.0)
+            assert (backlog.bytes, round(backlog.age)) == (4_096, 15)
+            assert young.healthy
+            assert not old.healthy
+            assert old.parts["publisher"].reason.startswith("4096 bytes are not acknowledged")
+            assert round(old.parts["publisher"].since) == 5
+            assert after.healthy
+
+    run(scenario())

@@ -10,7 +10,7 @@ from partita.core.administration import (
     PartitionDescription,
     TopicDescription,
 )
-from partita.core.backlog import Backlog, BacklogLimits, PartitionBacklog
+from partita.core.backlog import Backlog, BacklogLimits, PartitionBacklog, PublisherBacklog
 from partita.core.client_options import ClientOption
 from partita.core.client_settings import KafkaSettings, NatsSettings
 from partita.core.errors import (
@@ -71,6 +71,7 @@ __all__ = [
     "PartitionDescription",
     "PartitionState",
     "PublishErrors",
+    "PublisherBacklog",
     "Receipt",
     "ReplayOptions",
     "ReplaySummary",

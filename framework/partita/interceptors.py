@@ -61,6 +61,16 @@ class InterceptedPublisher:
         self.posts: Mapping[str, Post] = {}
 
     @property
+    def pending_bytes(self) -> int:
+        """Bytes of messages that are not acknowledged yet."""
+        return self._publisher.pending_bytes
+
+    @property
+    def pending_since(self) -> float | None:
+        """Loop time in seconds since when the oldest of them waits; None: there is none."""
+        return self._publisher.pending_since
+
+    @property
     def published(self) -> Published:
         """What the publisher counts."""
         return self._publisher.published

@@ -1,10 +1,11 @@
 """What observes: the part of a bus that tells how it and its broker are."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
 from partita.backlogs import Backlogs
-from partita.core.backlog import Backlog, BacklogLimits
-from partita.core.health import Health
+from partita.core.backlog import Backlog, BacklogLimits, PublisherBacklog
+from partita.core.health import Health, Part
 from partita.core.metrics import Number, Series, added_up
 from partita.core.standing import Standing
 from partita.core.states import PartitionState
@@ -14,6 +15,7 @@ from partita.probe import BrokerProbe
 from partita.running import Running
 
 HEALTH_SECONDS = 5.0
+UNACKNOWLEDGED_SECONDS = 10.0
 HEARTBEAT_SECONDS = 10.0
 
 
@@ -40,14 +42,16 @@ class Observing(Opened):
 
     async def health_check(self, *, timeout: float = HEALTH_SECONDS) -> Health:
         """
-        Ask the broker, and report it together with every consumer and parked message.
+        Ask the broker, and report it together with every consumer and parked message, and with the publisher
+        when a message has waited for its acknowledgement for more than 10 s.
 
         Args:
             timeout: seconds that the broker has for its answer.
         """
         self._check_open()
         broker = await self._probe.ask(timeout)
-        return Health({"broker": broker, **self._heartbeats.parts, **self._running.parts})
+        parts = {**self._publisher_parts(), **self._heartbeats.parts, **self._running.parts}
+        return Health({"broker": broker, **parts})
 
     async def start_heartbeat(self, topic: str, *, interval: float = HEARTBEAT_SECONDS) -> None:
         """
@@ -100,6 +104,21 @@ class Observing(Opened):
         self._check_open()
         limits = BacklogLimits(max_lag, max_age)
         return (await self._backlogs.look(group, topics, start)).judged(limits)
+
+    def publisher_backlog(self) -> PublisherBacklog:
+        """What was published here and waits for its acknowledgement. The broker is not asked."""
+        self._check_open()
+        publisher, now = self._backend.publisher, asyncio.get_running_loop().time()
+        since = publisher.pending_since
+        return PublisherBacklog(publisher.pending_bytes, 0.0 if since is None else max(0.0, now - since))
+
+    def _publisher_parts(self) -> Mapping[str, Part]:
+        """The publisher, when what it has sent is not acknowledged for too long."""
+        waits = self.publisher_backlog()
+        if waits.age <= UNACKNOWLEDGED_SECONDS:
+            return {}
+        reason = f"{waits.bytes} bytes are not acknowledged, the oldest message for {waits.age:.0f} s"
+        return {"publisher": Part(healthy=False, reason=reason, since=waits.age - UNACKNOWLEDGED_SECONDS)}
 
     def standing(self) -> Standing:
         """

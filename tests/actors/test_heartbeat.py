@@ -16,6 +16,9 @@ from partita.core.pulse import Pulse
 class Echo:
     """A publisher whose messages the broker hands out at once, unless it is told otherwise."""
 
+    pending_bytes = 0
+    pending_since: float | None = None
+
     def __init__(self, broker: ScriptedBroker) -> None:
         self.broker = broker
         self.error: Exception | None = None

@@ -36,4 +36,9 @@ def test_times_before_1970_and_after_our_days_are_a_message_s_own(kafka: str) ->
 
             assert seen == times
 
+            ahead = await used.bus.check_backlog(f"{used.name}.late", topics=[topic], max_age=5.0)
+            again = await used.bus.check_backlog(f"{used.name}.late", topics=[topic], max_age=5.0)
+            assert (ahead.lag, ahead.behind, again.behind) == (len(times), False, False)
+            assert 0.0 <= again.age < 5.0
+
     asyncio.run(scenario())

@@ -123,6 +123,32 @@ async def transactions(used: Group, partitions: int) -> None:
     await producer.stop()
 
 
+def test_a_group_that_committed_before_the_last_marker_has_no_backlog(broker: Broker) -> None:
+    """Row 82: other clients commit the offset after their last message, where only markers and messages of
+    aborted transactions follow; none of them waits, for however long."""
+
+    async def scenario() -> None:
+        async with group(broker.server.address, partitions=2) as used:
+            await transactions(used, 2)
+            consumer = make(AIOKafkaConsumer, bootstrap_servers=used.address, group_id=used.name)
+            await consumer.start()
+            last = {n: max(offset for at, offset in used.published if at == n) for n in range(2)}
+            commits = {TopicPartition(used.topic, n): offset + 1 for n, offset in last.items()}
+            consumer.assign(list(commits))
+            await consumer.commit(commits)
+            await consumer.stop()
+
+            first = await used.bus.check_backlog(used.name, max_lag=0, max_age=0.0)
+            again = await used.bus.check_backlog(used.name, max_lag=0, max_age=0.0)
+            behind_one = await used.bus.check_backlog(f"{used.name}.none", topics=[used.topic])
+
+            assert (first.behind, first.lag, again.lag, again.age) == (False, 0, 0, 0.0)
+            assert [each.end > last[each.partition] + 1 for each in first.partitions] == [True, True]
+            assert behind_one.lag == len(used.published)
+
+    asyncio.run(scenario())
+
+
 def test_aborted_messages_reach_no_handler_and_commits_reach_the_end_past_the_last_marker(
     broker: Broker,
 ) -> None:
@@ -145,6 +171,11 @@ def test_aborted_messages_reach_no_handler_and_commits_reach_the_end_past_the_la
             in_key_order(events)
             commits_are_safe(events, used.watch.answers)
             assert repeated(events) == set()
+            backlog = await used.bus.check_backlog(f"{used.topic}.burst", max_lag=0, max_age=0.0)
+            fresh = await used.bus.check_backlog(f"{used.topic}.fresh", topics=[used.topic])
+
             assert burst.handled == len(used.published)
+            assert (backlog.behind, backlog.lag, backlog.age) == (False, 0, 0.0)
+            assert fresh.lag == len(used.published)
 
     asyncio.run(scenario())

@@ -132,10 +132,12 @@ def test_a_clock_that_jumps_by_hours_disturbs_nothing(kafka: str, monkeypatch: p
                 await until(lambda: used.log.count(worker="b") > 200, "b works")
             await used.all_done()
             events = used.log.events
+            ages = [(await used.bus.check_backlog(used.name, topics=[used.topic])).age for _ in range(6)]
 
             all_handled(events, used.published)
             in_key_order(events)
             commits_are_safe(events, used.watch.answers)
+            assert ages == [0.0] * 6
             assert repeated(events) <= {used.published[7]}
             assert attempts[1] - attempts[0] >= 0.3
 

@@ -184,7 +184,9 @@ class BacklogMonitor:
     def _changed(self, watched: Watched, part: Backlog) -> None:
         name, behind = watched.route.name, watched.watch.behind
         if behind:
-            _log.warning(
+            # Who listens is told already.
+            _log.log(
+                logging.INFO if watched.listeners else logging.WARNING,
                 "%s: %s is behind: %d messages wait, the oldest for %.1f s; more workers help: %s",
                 part.group, name, part.lag, part.age, part.scale_helps,
             )  # fmt: skip

@@ -209,6 +209,20 @@ class Backlog:
         return attrs.evolve(self, partitions=[each for each in self.partitions if topics(each.topic)])
 
 
+@attrs.frozen
+class PublisherBacklog:
+    """
+    What was published and is not acknowledged yet.
+
+    Args:
+        bytes: of these messages, about.
+        age: seconds that the oldest of them has waited; 0.0 when there is none.
+    """
+
+    bytes: int
+    age: float
+
+
 def _sum(rates: Sequence[float | None]) -> float | None:
     known = [each for each in rates if each is not None]
     return sum(known) if known or not rates else None

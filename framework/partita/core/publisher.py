@@ -12,6 +12,16 @@ class Publisher(Protocol):
     """Sends messages; each acknowledgement is the broker's own."""
 
     @property
+    def pending_bytes(self) -> int:
+        """Bytes of messages that are not acknowledged yet, about."""
+        ...
+
+    @property
+    def pending_since(self) -> float | None:
+        """Loop time in seconds since when the oldest of them waits; None: there is none."""
+        ...
+
+    @property
     def published(self) -> Published:
         """What it counts: acknowledged messages, their bytes, and how long they took."""
         ...

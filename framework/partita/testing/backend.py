@@ -65,6 +65,10 @@ class SimPublisher:
         wire: the connection.
     """
 
+    # A message is stored, or refused, before its call returns.
+    pending_bytes = 0
+    pending_since: float | None = None
+
     def __init__(self, broker: MemoryBroker, wire: Wire) -> None:
         self._broker, self._wire = broker, wire
         self.published = Published()

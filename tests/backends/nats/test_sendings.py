@@ -147,3 +147,22 @@ def test_flush_of_nothing_is_done_at_once() -> None:
         assert waiter.done()
 
     in_a_loop(scenario)
+
+
+def test_tells_what_is_not_stored_yet_and_since_when() -> None:
+    """What was sent with its size on the wire, what waits with its payload, and the oldest of both."""
+
+    def scenario(book: Sendings) -> None:
+        idle = (book.pending_bytes, book.pending_since)
+        add(book, 1, now=5.0)
+        book.add("t", Outgoing(b"12345"), asyncio.get_running_loop().create_future(), 7.0)
+        waiting = (book.pending_bytes, book.pending_since)
+        (first,) = send(book)
+        under_way = (book.pending_bytes, book.pending_since)
+        book.done(first, RECEIPT)
+
+        assert idle == (0, None)
+        assert (waiting, under_way) == ((5, 5.0), (105, 5.0))
+        assert (book.pending_bytes, book.pending_since) == (5, 7.0)
+
+    in_a_loop(scenario)

@@ -19,6 +19,10 @@ from partita.core.ports import Membership, Outgoing, Receipt
 class MemoryPublisher:
     """Stores messages at once."""
 
+    # A message is stored, or refused, before its call returns.
+    pending_bytes = 0
+    pending_since: float | None = None
+
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker
         self.published = Published()

@@ -103,6 +103,16 @@ class NatsPublisher:
             self._work.set()
         return result
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of messages that are not acknowledged yet."""
+        return self._book.pending_bytes
+
+    @property
+    def pending_since(self) -> float | None:
+        """Loop time in seconds since when the oldest of them waits; None: there is none."""
+        return self._book.pending_since
+
     async def flush(self) -> None:
         """Wait until everything sent so far is acknowledged or has failed."""
         waiter = asyncio.get_running_loop().create_future()

@@ -80,6 +80,17 @@ class Sendings:
         """Whether nothing waits and nothing is under way."""
         return not self.in_flight and not self._waiting
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of all that is not stored; of what was never sent, the payloads."""
+        return self._bytes + sum(len(each.message.value or b"") for each in self._waiting)
+
+    @property
+    def pending_since(self) -> float | None:
+        """When the oldest of them was given to us; None: there is none."""
+        oldest = next(iter(self.in_flight.values()), self._waiting[0] if self._waiting else None)
+        return None if oldest is None else oldest.since
+
     def add(self, topic: str, message: Outgoing, result: "asyncio.Future[Receipt]", now: float) -> None:
         """A message to send, after all that wait."""
         if self.idle:
