@@ -38,6 +38,7 @@ _PEEK_BYTES = 4096
 # Beside them: one batch is returned whole, and what it takes must not be taken from the others.
 _WHOLE_BATCH = 2**26
 _PEEKS = 4
+_TOPICS_SECONDS = 30.0
 _TRIES, _PAUSE = 50, 0.1
 _READ_COMMITTED = "read_committed"
 
@@ -80,6 +81,8 @@ class KafkaExtents:
         self._admin = admin
         self._isolation = int(isolation == _READ_COMMITTED)
         self._groups = GroupReader(admin)
+        self._topics: Mapping[str, Any] = {}
+        self._topics_until = 0.0
 
     async def ask(self, question: BacklogQuestion) -> GroupExtents:
         """
@@ -95,7 +98,11 @@ class KafkaExtents:
 
     async def _ask(self, question: BacklogQuestion, stored: Stored) -> GroupExtents:
         leaders = await self._leaders(question, stored)
-        begins, ends = await asyncio.gather(self.offsets(leaders, BEGIN), self.offsets(leaders, END))
+        try:
+            begins, ends = await asyncio.gather(self.offsets(leaders, BEGIN), self.offsets(leaders, END))
+        except Exception:
+            self._topics_until = 0.0  # a leader may have moved, or a topic be gone
+            raise
         spots = {at: _spot(question, stored, at, begins[at], ends[at]) for at in leaders}
         unclear = {
             at: spot.place.position
@@ -107,8 +114,10 @@ class KafkaExtents:
         return GroupExtents(found, stored.members)
 
     async def _leaders(self, question: BacklogQuestion, stored: Stored) -> Mapping[TopicPartition, int]:
-        described = await self._admin.described()
-        wanted = question.topics if question.topics is not None else stored.topics & described.keys()
+        wanted = question.topics if question.topics is not None else stored.topics
+        described = await self._described(wanted)
+        if question.topics is None:
+            wanted &= described.keys()
         if missing := sorted(wanted - described.keys()):
             raise TopicMissing(missing[0])
         return {
@@ -116,6 +125,14 @@ class KafkaExtents:
             for topic in sorted(wanted)
             for each in described[topic]["partitions"]
         }
+
+    async def _described(self, topics: frozenset[str]) -> Mapping[str, Any]:
+        """The description of all topics, 30 s old at the most: that of a large cluster is long."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._topics_until or not topics <= self._topics.keys():
+            self._topics = await self._admin.described()
+            self._topics_until = now + _TOPICS_SECONDS
+        return self._topics
 
     async def offsets(self, leaders: Mapping[TopicPartition, int], which: int) -> Ends:
         """
