@@ -52,6 +52,17 @@ async def _stop(world: "World", fault: str) -> None:
 
 async def _rebalance(world: "World", fault: str) -> None:
     world.strike(fault)
+    _deal_anew(world)
+
+
+async def _lost_assignment(world: "World", fault: str) -> None:
+    """It counts when an assignment comes."""
+    if (member := _victim(world)) is not None:
+        member.wire.armed[fault] += 1
+        _deal_anew(world)
+
+
+def _deal_anew(world: "World") -> None:
     for name in world.groups:
         for topic in world.broker.topics:
             world.broker.group(name).topics_changed(topic)
@@ -110,7 +121,7 @@ MISHAPS: Mapping[str, Mishap] = {
     "rebalance": _rebalance,
     "expel": _expel,
     "silent client": _silent_client,
-    "lost assignment": _arm,
+    "lost assignment": _lost_assignment,
     "outage": _outage,
     "slow answers": _slow_answers,
     "refused commit": _arm,
