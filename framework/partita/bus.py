@@ -18,6 +18,7 @@ from partita.core.process_flow import DEFAULT_LIMITS, FlowLimits
 from partita.core.routes import Source
 from partita.core.settings import RouteOptions
 from partita.interceptors import Interceptors
+from partita.intervening import Intervening
 from partita.observing import Observing
 from partita.publishing import Publishing
 from partita.router import Router
@@ -28,7 +29,7 @@ from partita.telemetry.tracing import find_tracing
 from partita.wiring import Wiring, Wrap, lifespans, unwrapped
 
 
-class EventBus(Publishing, Administration, Observing):
+class EventBus(Publishing, Administration, Observing, Intervening):
     """
     Publishing, subscribing and administration on one broker. Made by `open_bus`; used in `async with`.
 

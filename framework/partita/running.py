@@ -8,6 +8,7 @@ import attrs
 
 from partita.actors.consumer import Consumer
 from partita.actors.holding import held_by
+from partita.actors.partition import Partition
 from partita.actors.watchdog import Watchdog
 from partita.core.errors import SettingsError
 from partita.core.extents import Held
@@ -125,6 +126,13 @@ class Running:
     def held(self, group: str) -> Mapping[TopicPartition, Held]:
         """What the members of *group* that run here have in hand."""
         return {at: held for each in self._members(group) for at, held in held_by(each).items()}
+
+    def owners(self, at: TopicPartition) -> Iterator[tuple[Consumer, Partition]]:
+        """Each member that has a partition, with it."""
+        for subscription in self._subscriptions:
+            for member in subscription.consumers if not subscription.ended else ():
+                if at in member.partitions:
+                    yield member, member.partitions[at]
 
     def _members(self, group: str) -> Iterator[Consumer]:
         for subscription in self._subscriptions:

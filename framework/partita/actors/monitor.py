@@ -97,6 +97,7 @@ def facts_of(partition: Partition, now: float, unread: int | None = None, told_f
         retry_in=max(0.0, min(waits) - now) if waits else None,
         held=_held(partition),
         limited=process.full or (process.closed and not busy),
+        by_hand=partition.paused,
         draining=not partition.lease.takes_messages,
         full=partition.gate.full,
         waiting=sum(len(each) for each in partition.lanes.values() if each),

@@ -58,7 +58,7 @@ class Partition:
         self.open: dict[int, OpenMessage] = {}
         self.lanes: dict[Hashable, deque[OpenMessage] | None] = {}
         self.due: deque[OpenMessage] = deque()
-        self.serial = False
+        self.serial = self.paused = False
         self.blocked = 0
         self.queued = False
         self.running = 0
@@ -98,7 +98,7 @@ class Partition:
     @property
     def room(self) -> int:
         """How many messages may be read and started now; of a slice that is begun at least one."""
-        if self.serial or self.blocked or self.gate.full or not self.lease.takes_messages:
+        if self.serial or self.blocked or self.paused or self.gate.full or not self.lease.takes_messages:
             return 0
         if self.rest is not None:
             return 1
@@ -179,6 +179,10 @@ class Partition:
     def make_due(self, message: OpenMessage) -> None:
         """Its handler is to be called as soon as a worker is free."""
         self.due.append(message)
+        self._pump.ready(self)
+
+    def wake(self) -> None:
+        """Something else than a message has changed what may be started here."""
         self._pump.ready(self)
 
     def stop(self) -> None:

@@ -35,7 +35,7 @@ class StateName(Enum):
     RETRY = "retry"
     """A failed message waits for its next attempt and nothing else moves; the detail says how long."""
     PAUSED = "paused"
-    """Nothing is started for now; the detail says by whom: a rate, a breaker, a limit, a drain."""
+    """Nothing is started for now; the detail says by whom: a hand, a rate, a breaker, a limit, a drain."""
     PARKED = "parked"
     """The attempts of a message are used up; the detail names it with handler and error."""
     NOT_FETCHING = "not fetching"
@@ -101,6 +101,7 @@ class Facts:
         retry_in: seconds until the next attempt of a failed message; None: none waits for one.
         held: what a call waits for before its handler is started; None: none waits.
         limited: whether the limits of the process keep it from starting or reading more.
+        by_hand: whether somebody has paused it.
         draining: whether it is being given up.
         full: whether it starts no more before something is finished.
         waiting: messages that wait behind others of their key.
@@ -117,6 +118,7 @@ class Facts:
     retry_in: float | None = None
     held: str | None = None
     limited: bool = False
+    by_hand: bool = False
     draining: bool = False
     full: bool = False
     waiting: int = 0
@@ -188,6 +190,8 @@ class PartitionWatch:
 
     def _held_up(self, facts: Facts, now: float) -> Named | None:
         """What holds the partition up although it may move."""
+        if facts.by_hand:
+            return StateName.PAUSED, "by hand"
         if facts.held is None and self._calls:
             call = min(self._calls, key=self._calls.__getitem__)
             seconds = now - self._calls[call]
