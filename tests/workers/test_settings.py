@@ -43,6 +43,7 @@ def test_each_flag_of_run_has_a_variable() -> None:
         "PARTITA_DRAIN_TIMEOUT": "2.5",
         "PARTITA_HEALTH_PORT": "0",
         "PARTITA_PROCESSES": "2",
+        "PARTITA_CONTROL_SOCKET": "off",
         "PARTITA_HEALTH_HOST": "::1",
         "PARTITA_HEARTBEAT_TOPIC": "beats",
         "PARTITA_HEARTBEAT_INTERVAL": "2",

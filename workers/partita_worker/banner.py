@@ -22,6 +22,7 @@ class StartFacts:
         loop: the event loop's name.
         tracing: on or off, and why.
         health: where the health endpoint is; None: there is none.
+        control: where the control socket is, when it was said where; None: where commands look for it.
     """
 
     address: str
@@ -29,6 +30,7 @@ class StartFacts:
     loop: str
     tracing: str
     health: str | None = None
+    control: str | None = None
 
 
 def uvloop_is_installed() -> bool:
@@ -48,6 +50,8 @@ def banner(router: Router, facts: StartFacts) -> Iterator[str]:
     yield facts.tracing.replace("tracing ", "tracing  ", 1)
     if facts.health is not None:
         yield f"health   {facts.health}"
+    if facts.control is not None:
+        yield f"control  {facts.control}"
 
 
 WHERE = {"inline": "inline", "thread": "in threads", "process": "in processes"}

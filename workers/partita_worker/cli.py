@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import attrs
 
-from partita_worker.arguments import backlog, brokers, groups, health, messages, running
+from partita_worker.arguments import backlog, brokers, groups, health, looking, messages, running
 from partita_worker.exits import ExitCode
 from partita_worker.failures import CommandFailed
 from partita_worker.secrecy import Parser, guard
@@ -57,6 +57,11 @@ COMMANDS: Mapping[str, Command] = {
     "backlog": Command("what waits for a consumer group, and for how long", backlog.backlog, "backlog"),
     "health": Command("ask a running worker how it is", health.health, "health"),
     "config": Command("show each setting and where it comes from", running.config, "config"),
+    "status": Command("what a running worker is doing, as a tree", looking.status, "status", "status"),
+    "top": Command("the same with rates, refreshed", looking.top, "status", "top"),
+    "pause": Command("have a worker start no more messages of a partition", looking.pause, "intervene"),
+    "resume": Command("have it go on, and try parked messages again at once", looking.resume, "intervene"),
+    "skip": Command("give up one parked message", looking.skip, "intervene"),
     "broker": Command("a real local Kafka or NATS, from packages", brokers.broker, "broker"),
 }
 

@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 
 import attrs
 
 from partita import EventBus, Summary
+from partita_worker.control.requests import Requests
+from partita_worker.control.server import Control, controlled
 from partita_worker.endpoint.endpoint import seen_of, serving
 from partita_worker.endpoint.server import Place
 from partita_worker.host.link import Link
@@ -22,6 +25,7 @@ class Observers:
 
     Args:
         place: where health and metrics are answered; None: nowhere.
+        control: the path of the control socket, and whether it was said; None: there is none.
         link: the line to its host; None: it is none of a host's.
         notifier: tells systemd.
 
@@ -30,6 +34,7 @@ class Observers:
     """
 
     place: Place | None = None
+    control: tuple[Path, bool] | None = None
     link: Link | None = None
     notifier: Notifier = attrs.field(factory=lambda: Notifier({}))
     url: str | None = attrs.field(default=None, init=False)
@@ -44,6 +49,10 @@ class Observers:
             stack.enter_context(_task(loop.create_task(self.notifier.run(bus.standing))))
             if self.place is not None:
                 self.url = await stack.enter_async_context(serving(bus, groups, self.place))
+            if self.control is not None:
+                number = None if self.link is None else self.link.number
+                control = Control(Requests(bus, number).answer)
+                await stack.enter_async_context(controlled(self.control[0], control))
             if self.link is not None:
                 await self._report(stack, self.link, bus, groups)
             yield

@@ -184,8 +184,14 @@ class Worker:
             else:
                 self._say(f"missing  {topic}: what is to go there is parked until it is made")
 
+    def _control(self) -> str | None:
+        control = self._observers.control
+        return str(control[0]) if control is not None and control[1] else None
+
     def _greet(self, bus: EventBus) -> None:
         loop = "uvloop" if uvloop_is_installed() else "asyncio"
-        facts = StartFacts(bus.address, self._settings.group, loop, self._tracing, self._observers.url)
+        facts = StartFacts(
+            bus.address, self._settings.group, loop, self._tracing, self._observers.url, self._control()
+        )
         for line in banner(self._router, facts):
             self._say(line)

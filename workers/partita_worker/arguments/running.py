@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from partita_worker.arguments.shared import (
     APP_DIR,
     BUS,
+    CONTROL_SOCKET,
     GROUP,
     HEALTH_HOST,
     HEALTH_PORT,
@@ -59,6 +60,7 @@ RUN: Sequence[Setting] = (
     ),
     HEALTH_PORT,
     HEALTH_HOST,
+    CONTROL_SOCKET,
     Setting(
         "--heartbeat-topic",
         "publish small records to this topic and fetch them again, for the health; default: do not",

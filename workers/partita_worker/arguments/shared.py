@@ -34,6 +34,12 @@ HEALTH_HOST = Setting(
     default="127.0.0.1",
     metavar="ADDRESS",
 )
+CONTROL_SOCKET = Setting(
+    "--control-socket",
+    "path of the socket by which a running worker is looked into and spoken to, or off; default: one of its "
+    "own in this user's folder for them",
+    metavar="PATH",
+)
 ON_BUS: Sequence[Setting] = (BROKER,)
 
 

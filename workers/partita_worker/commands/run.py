@@ -3,9 +3,11 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from partita import BacklogLimits, Router
 from partita_worker.buses import configured
+from partita_worker.control.places import folder_of, make_private, numbered, socket_of
 from partita_worker.endpoint.server import Place
 from partita_worker.exits import ExitCode
 from partita_worker.failures import memory_refused
@@ -33,10 +35,29 @@ def execute(arguments: argparse.Namespace) -> int:
     place = None if arguments.health_port is None else Place(arguments.health_port, arguments.health_host)
     if link is None and arguments.processes > 1:
         return _host(arguments, place, notifier)
+    control = _control(arguments.control_socket, link)
     if link is None:
-        return _work(arguments, Observers(place, None, notifier), say)
+        return _work(arguments, Observers(place, control, None, notifier), say)
     link.watch()
-    return _work(arguments, Observers(None, link, notifier), lambda line: say(f"[{link.number}] {line}"))
+    return _work(
+        arguments, Observers(None, control, link, notifier), lambda line: say(f"[{link.number}] {line}")
+    )
+
+
+def _control(given: str | None, link: Link | None) -> tuple[Path, bool] | None:
+    """Where the control socket is: as it was said, or in the user's folder if that is the user's alone."""
+    if given == "off":
+        return None
+    number = None if link is None else link.number
+    if given:
+        return numbered(Path(given), number), True
+    folder = folder_of(os.environ)
+    try:
+        make_private(folder)
+    except OSError as error:
+        say(f"control  off: {error}")
+        return None
+    return socket_of(folder, os.getpid() if link is None else os.getppid(), number), False
 
 
 def _host(arguments: argparse.Namespace, place: Place | None, notifier: Notifier) -> int:
