@@ -45,6 +45,8 @@ def test_each_flag_of_run_has_a_variable() -> None:
         "PARTITA_PROCESSES": "2",
         "PARTITA_CONTROL_SOCKET": "off",
         "PARTITA_HEALTH_HOST": "::1",
+        "PARTITA_MAX_LAG": "10",
+        "PARTITA_MAX_AGE": "2.5",
         "PARTITA_HEARTBEAT_TOPIC": "beats",
         "PARTITA_HEARTBEAT_INTERVAL": "2",
         "PARTITA_LOG_LEVEL": "debug",
