@@ -1,11 +1,22 @@
 """The real brokers that tests share, and those that a test has to itself. None is ever skipped."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
 from tests.brokers import Server, given_address, running
 
 from partita_worker.devbroker.errors import BrokerError
+
+
+@pytest.fixture(autouse=True)
+def levels_of_loggers() -> Iterator[None]:
+    """A command that a test runs in this process sets levels; the tests after it look into the log."""
+    names = ("", "aiokafka", "aiokafka.conn", "aiokafka.producer", "nats")
+    before = {name: logging.getLogger(name or None).level for name in names}
+    yield
+    for name, level in before.items():
+        logging.getLogger(name or None).setLevel(level)
 
 
 def shared(kind: str, factory: pytest.TempPathFactory) -> Iterator[str]:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import attrs
 from aiokafka.errors import KafkaTimeoutError
 
 from partita.backends.kafka.calls import begin, ended
@@ -28,7 +29,7 @@ class Question:
 
     def __init__(self, name: str, function: Function, seconds: float = 10.0) -> None:
         self._name, self._function, self._seconds = name, function, seconds
-        self._asked: asyncio.Task[object] | None = None
+        self._asked: asyncio.Task[Hidden] | None = None
 
     async def ask(self) -> object:
         """
@@ -45,16 +46,29 @@ class Question:
             raise KafkaTimeoutError(f"{self._name} gave nothing within {self._seconds:g} s")
         if self._asked is asked:
             self._asked = None
-        return asked.result()
+        return asked.result().value
 
-    async def _call(self) -> object:
+    async def _call(self) -> "Hidden":
         if inspect.iscoroutinefunction(self._function):
-            return await self._function()
-        found = await in_a_thread(self._function)
-        return await found if isinstance(found, Awaitable) else found
+            return Hidden(await self._function())
+        found = (await in_a_thread(self._function)).value
+        return Hidden(await found if isinstance(found, Awaitable) else found)
 
 
-async def in_a_thread(function: Function) -> object:
+@attrs.frozen
+class Hidden:
+    """
+    A secret on its way through the loop, whose debug mode writes results of tasks and arguments of callbacks
+    to the log.
+
+    Args:
+        value: the secret.
+    """
+
+    value: object = attrs.field(repr=False)
+
+
+async def in_a_thread(function: Function) -> Hidden:
     """
     What a function returns that may block.
 
@@ -62,14 +76,14 @@ async def in_a_thread(function: Function) -> object:
     of the loop's own pool would.
     """
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[object] = loop.create_future()
+    answer: asyncio.Future[Hidden] = loop.create_future()
 
     def work() -> None:
         try:
-            found, error = function(), None
+            found, error = Hidden(function()), None
         # It is the asker's, who waits for this future; in a thread of ours nobody else would see it.
         except BaseException as raised:  # noqa: BLE001
-            found, error = None, raised
+            found, error = Hidden(None), raised
         try:
             loop.call_soon_threadsafe(_settle, answer, found, error)
         except RuntimeError:
@@ -79,7 +93,7 @@ async def in_a_thread(function: Function) -> object:
     return await answer
 
 
-def _settle(answer: asyncio.Future[object], found: object, error: BaseException | None) -> None:
+def _settle(answer: asyncio.Future[Hidden], found: Hidden, error: BaseException | None) -> None:
     if answer.done():
         return
     if error is None:

@@ -121,7 +121,7 @@ class Security:
         options = dict(self.kerberos) | {"security_protocol": self.protocol}
         if self.is_encrypted:
             password = await self.key_password.value()
-            options["ssl_context"] = await in_a_thread(lambda: self._context(password))
+            options["ssl_context"] = (await in_a_thread(lambda: self._context(password))).value
         if self.logs_in:
             options["sasl_mechanism"] = self.mechanism
             if self.tokens is not None:
