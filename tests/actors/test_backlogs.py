@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import attrs
 import pytest
 from tests.actors.scripted import AT, OTHER, READER, Outage, RunningConsumer, ScriptedBroker
+from tests.actors.test_attack import Running, route_of
 from tests.simulated import pass_time, run, until
 
 from partita import Backlog
@@ -404,3 +405,32 @@ def test_a_consumer_that_has_not_started_yet_starts_with_as_many_workers_as_its_
     routes.consumer.resize(9)
 
     assert routes.consumer.workers == 9
+
+
+def test_what_waits_for_a_call_begins_when_there_may_be_more() -> None:
+    """Messages that were read already need no call to end first."""
+    broker, gate = ScriptedBroker(AT, OTHER), asyncio.Event()
+    begun: list[bytes] = []
+
+    async def handle(value: bytes) -> None:
+        begun.append(value)
+        await gate.wait()
+
+    route = route_of(handle, "none", 1)
+    topics = {"orders": TopicRoutes({None: route}, "type", READER)}
+
+    async def scenario() -> tuple[int, int]:
+        async with Running(broker, topics, workers=9) as consumer:
+            broker.member.feed(AT, b"1", b"2")
+            broker.member.feed(OTHER, b"3", b"4")
+            await pass_time(1)
+            before = len(begun)
+            route.concurrency = 4
+            consumer.resize(12)
+            await pass_time(1)
+            after = len(begun)
+            gate.set()
+            await until(lambda: broker.stored == {AT: 2, OTHER: 2})
+            return before, after
+
+    assert run(scenario())[0] == (1, 4)

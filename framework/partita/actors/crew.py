@@ -127,8 +127,7 @@ class Crew:
             return
         if self._idle:
             worker = self.called = self._idle.pop()
-            if worker.waiter is not None and not worker.waiter.done():
-                worker.waiter.set_result(None)
+            _wake(worker)
         elif len(self._workers) < self._most and not self.closing and self._crash is not None:
             worker = self.called = Worker()
             self._workers.append(worker)
@@ -140,8 +139,7 @@ class Crew:
         self._most = most
         idle, self._idle = self._idle, []
         for worker in idle if self.surplus else ():
-            if worker.waiter is not None and not worker.waiter.done():
-                worker.waiter.set_result(None)
+            _wake(worker)
         self._idle = [] if self.surplus else idle
 
     @property
@@ -171,3 +169,8 @@ class Crew:
             self._workers.remove(worker)
             self._idle = [each for each in self._idle if each is not worker]
             self.follower()
+
+
+def _wake(worker: Worker) -> None:
+    if worker.waiter is not None and not worker.waiter.done():
+        worker.waiter.set_result(None)
