@@ -31,15 +31,19 @@ async def _execute(arguments: argparse.Namespace) -> None:
     async with broker_bus(arguments.bus, f"groups {arguments.verb}") as bus:
         try:
             with refusals_told(bus, f"{arguments.verb} groups"):
-                match arguments.verb:
-                    case "describe":
-                        await describe(bus, arguments)
-                    case "reset":
-                        await reset(bus, arguments)
-                    case _:
-                        await list_all(bus, as_json=arguments.json)
+                await _do(bus, arguments)
         except (SettingsError, TopicMissing) as error:
             raise UsageError(str(error)) from error
+
+
+async def _do(bus: EventBus, arguments: argparse.Namespace) -> None:
+    match arguments.verb:
+        case "describe":
+            await describe(bus, arguments)
+        case "reset":
+            await reset(bus, arguments)
+        case _:
+            await list_all(bus, as_json=arguments.json)
 
 
 async def list_all(bus: EventBus, *, as_json: bool) -> None:
