@@ -43,8 +43,8 @@ MUTATIONS = (
     Mutation(
         "commits a message before its handler has ended",
         "actors/partition.py",
-        "        return self.offset_of(self.record)\n\n    def finished_above",
-        "        return self.offset_of(self.record) + 1\n\n    def finished_above",
+        "        return max(first or 0, self.offset_of(self.record))\n\n    def finished_above",
+        "        return max(first or 0, self.offset_of(self.record) + 1)\n\n    def finished_above",
         ("actors/test_partition.py::test_commits_up_to_the_message_in_hand",),
     ),
     Mutation(

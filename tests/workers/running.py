@@ -63,6 +63,8 @@ def running(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, **(environ or {})},
+        # What a shell runs in the background ignores Ctrl-C, and passes that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     worker = Running(process)
     reader = threading.Thread(target=worker.read)

@@ -95,6 +95,7 @@ def test_each_exit_code_has_a_meaning_and_its_documented_number() -> None:
         ("FAILED_MESSAGES", 7),
         ("UNHEALTHY", 8),
         ("NO_WORKER", 9),
+        ("BEHIND", 10),
     ]
     assert all(code.meaning for code in ExitCode)
 

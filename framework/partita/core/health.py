@@ -65,9 +65,12 @@ class Parked:
 def describe(error: BaseException) -> str:
     """
     Class, text and first note of *error* on one line, control characters escaped, at most 300 characters.
+
+    A note of several lines, such as the traceback of another process, is left out.
     """
     try:
-        text = "; ".join(filter(None, [str(error), *getattr(error, "__notes__", ())[:1]]))
+        notes = [note for note in getattr(error, "__notes__", ())[:1] if "\n" not in note]
+        text = "; ".join(filter(None, [str(error), *notes]))
     # A handler's error class may be broken itself; its message's outcome is to be told all the same.
     except Exception as broken:  # noqa: BLE001
         text = f"its text cannot be had ({type(broken).__name__})"
