@@ -24,6 +24,7 @@ router = Router()
 
 @router.handler("orders", order="none")
 async def handle(message: Message) -> None:
+    print("took", message.value.decode(), flush=True)
     while message.value == b"late" and not Path("go").exists():
         await asyncio.sleep(0.02)
     print("handled", message.value.decode(), flush=True)

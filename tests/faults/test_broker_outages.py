@@ -22,6 +22,7 @@ def test_a_stop_while_the_broker_is_down_ends_in_time_and_says_what_is_not_store
 
     with running(tmp_path, *arguments) as worker:
         worker.says("handled early")
+        worker.says("took late")  # which may be on its way still
         server.kill()
         (tmp_path / "go").touch()
         worker.says("handled late")
