@@ -11,6 +11,7 @@ import logging
 from typing import Any
 
 from aiokafka.client import ConnectionGroup
+from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaConnectionError, StaleMetadata
 from aiokafka.protocol.metadata import MetadataRequest
 
@@ -69,6 +70,9 @@ class Connector:
         found = self._network._conns.get(key)
         if found is not None and not found.connected():
             del self._network._conns[key]
+            # Its end has arrived, and its reading task, which closes it, may not have seen that yet. The
+            # client forgets such a connection, and then nobody closes its socket (aiokafka 0.14).
+            found.close(reason=CloseReason.CONNECTION_BROKEN)
             return None
         return found
 
