@@ -98,7 +98,7 @@ def test_a_compacted_topic_is_handled_and_committed_over_its_holes(broker: Broke
             await used.join("b", work, order="key", concurrency=8)
             end = await ends(used, 1)
             await until(lambda: used.watch.answers[-1].offsets == end, "the end is committed")
-            events = used.log.events
+            events, left = used.log.events, await there(used)
 
             assert len(left) < len(used.published) // 2 + 1
             all_handled(events, left)
