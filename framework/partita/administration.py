@@ -67,13 +67,12 @@ class Administration(Opened):
         """
         self._check_open()
         return await _each(
-            topics,
             {
                 topic: self.create_topic(
                     topic, partitions=partitions, replication=replication, configs=configs
                 )
                 for topic in topics
-            },
+            }
         )
 
     async def list_topics(self) -> Mapping[str, int]:
@@ -112,7 +111,7 @@ class Administration(Opened):
     async def delete_topics(self, topics: Collection[str]) -> Mapping[str, Exception | None]:
         """Delete several topics; returns for each None, or the error that `delete_topic` would raise."""
         self._check_open()
-        return await _each(topics, {topic: self.delete_topic(topic) for topic in topics})
+        return await _each({topic: self.delete_topic(topic) for topic in topics})
 
     async def list_groups(self) -> Mapping[str, str]:
         """The state of each consumer group, as `GroupDescription.state` has it. Raises the client's error."""
@@ -247,9 +246,7 @@ def _refuse_live(found: GroupDescription, told: str) -> None:
         raise SettingsError(f"the group {found.group!r} is live ({found.state}{count}): {told}")
 
 
-async def _each(
-    names: Collection[str], calls: Mapping[str, Awaitable[None]]
-) -> Mapping[str, Exception | None]:
+async def _each(calls: Mapping[str, Awaitable[None]]) -> Mapping[str, Exception | None]:
     outcomes = await asyncio.gather(*calls.values(), return_exceptions=True)
     found: dict[str, Exception | None] = {}
     for name, outcome in zip(calls, outcomes, strict=True):

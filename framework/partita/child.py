@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from partita.addresses import Address
 from partita.backends.memory.records import MemoryReader, MemoryRecord
 from partita.calls import bind_handler
-from partita.codecs.codec import has_codec, payload_of
+from partita.codecs.codec import payload_of_result
 from partita.core.failures import pack_error
 from partita.core.frames import LENGTH, Field, Kind, answer, message_of, parcels, report
 from partita.core.health import describe
@@ -131,8 +131,8 @@ class Child:
                 sys.stdout.flush()  # what was printed must not wait in a buffer that a kill would take
             if not self._given["results"] or result is None:
                 return answer(Kind.DONE)
-            if isinstance(result, bytes) or has_codec(type(result)):
-                return answer(Kind.RESULT, payload_of(result) or b"")
+            if (payload := payload_of_result(result)) is not None:
+                return answer(Kind.RESULT, payload)
             raise TypeError(
                 f"{self._given['name']} returned {type(result).__name__}; a route with to= and "
                 "run='process' publishes bytes, a value of a class with a codec, or nothing for None"

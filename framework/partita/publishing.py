@@ -96,8 +96,7 @@ class Publishing(Opened):
                 by index.
         """
         self._check_open()
-        made = map(_outgoing, messages)
-        return await self._outbox.publish_batch(topic, list(made))
+        return await self._outbox.publish_batch(topic, [_outgoing(each) for each in messages])
 
     async def flush(self) -> None:
         """

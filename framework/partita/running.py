@@ -88,20 +88,24 @@ class Running:
         self.tasks = SupervisedTasks(backend, self._task_ended)
 
     def __bool__(self) -> bool:
-        return any(not each.ended for each in self._subscriptions)
+        return bool(self._now)
+
+    @property
+    def _now(self) -> Sequence[Subscription]:
+        """Those that have not ended."""
+        return [each for each in self._subscriptions if not each.ended]
 
     @property
     def states(self) -> Sequence[PartitionState]:
         """What each partition of every consumer is doing."""
-        running = (each for each in self._subscriptions if not each.ended)
-        return [state for each in running for state in each.states]
+        return [state for each in self._now for state in each.states]
 
     @property
     def parts(self) -> Mapping[str, Part]:
         """The health of every consumer, every partition in trouble and every supervised task."""
         parts: dict[str, Part] = {}
-        for subscription in self._subscriptions:
-            for name, part in subscription.parts.items() if not subscription.ended else ():
+        for subscription in self._now:
+            for name, part in subscription.parts.items():
                 # Members of one group share its name: a sound one must not hide one in trouble.
                 if name not in parts or not part.healthy:
                     parts[name] = part
@@ -110,7 +114,7 @@ class Running:
     @property
     def standing(self) -> Standing:
         """Whether what runs here is alive, ready and started, without asking the broker."""
-        now = [each for each in self._subscriptions if not each.ended]
+        now = self._now
         ready = judge_all([each.readiness for each in now], "nothing runs here")
         # Once is for good: who has started may be unready later, and is not starting then.
         self._started = self._started or (bool(now) and all(each.started for each in now))
@@ -129,15 +133,16 @@ class Running:
 
     def owners(self, at: TopicPartition) -> Iterator[tuple[Consumer, Partition]]:
         """Each member that has a partition, with it."""
-        for subscription in self._subscriptions:
-            for member in subscription.consumers if not subscription.ended else ():
-                if at in member.partitions:
-                    yield member, member.partitions[at]
+        for member in self._consumers():
+            if at in member.partitions:
+                yield member, member.partitions[at]
+
+    def _consumers(self) -> Iterator[Consumer]:
+        for subscription in self._now:
+            yield from subscription.consumers
 
     def _members(self, group: str) -> Iterator[Consumer]:
-        for subscription in self._subscriptions:
-            if not subscription.ended:
-                yield from (each for each in subscription.consumers if each.name == group)
+        return (each for each in self._consumers() if each.name == group)
 
     def samples(self) -> Iterator[Sample]:
         """Every number of what runs, and what those have come to that have ended."""
@@ -206,7 +211,7 @@ class Running:
 
     def _task_ended(self, error: BaseException) -> None:
         """A supervised task has given up, or asks for the end: what runs ends in good order."""
-        running = [each for each in self._subscriptions if not each.ended]
+        running = self._now
         for each in running:
             if isinstance(error, Exception):
                 each.give_up(error)

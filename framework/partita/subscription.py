@@ -14,7 +14,7 @@ from partita.core.errors import Closed, PartitaError, TopicMissing
 from partita.core.health import Parked, Part, describe
 from partita.core.ports import Backend
 from partita.core.process_flow import ProcessFlow
-from partita.core.restarts import FailureKind, Supervision
+from partita.core.restarts import FailureKind, Supervision, judge_outside
 from partita.core.standing import judge_all
 from partita.core.states import PartitionState
 from partita.wiring import GroupPlan
@@ -101,9 +101,8 @@ class Subscription:
             return FailureKind.REFUSED if worked else FailureKind.PROTOCOL
         if isinstance(error, PartitaError):
             return FailureKind.PROTOCOL
-        # The witness says so of a client that is silent; the outside world is not as it should be.
-        passes = isinstance(error, TimeoutError) or backend.is_retriable(error)
-        return FailureKind.TRANSPORT if passes or backend.is_unreachable(error) else FailureKind.CRASH
+        # A TimeoutError among them is what the witness says of a client that is silent.
+        return judge_outside(backend, error)
 
     @property
     def ended(self) -> bool:

@@ -9,7 +9,7 @@ from partita.actors.supervisor import Supervisor
 from partita.core.errors import PartitaError, RestartLimitReached, SettingsError
 from partita.core.health import Part, describe
 from partita.core.ports import Backend
-from partita.core.restarts import FailureKind, Supervision
+from partita.core.restarts import FailureKind, Supervision, judge_outside
 from partita.core.settings import nearest
 
 RestartMode = Literal["permanent", "transient", "temporary"]
@@ -148,11 +148,9 @@ class SupervisedTasks:
         return self._tasks[name]
 
     def _judge(self, error: BaseException) -> FailureKind:
-        backend = self._backend
-        if isinstance(error, PartitaError) or backend.is_refused(error):
+        if isinstance(error, PartitaError) or self._backend.is_refused(error):
             return FailureKind.PROTOCOL
-        passes = isinstance(error, TimeoutError) or backend.is_retriable(error)
-        return FailureKind.TRANSPORT if passes or backend.is_unreachable(error) else FailureKind.CRASH
+        return judge_outside(self._backend, error)
 
     @property
     def parts(self) -> Mapping[str, Part]:

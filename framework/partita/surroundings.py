@@ -13,7 +13,7 @@ from typing import ParamSpec
 from partita.actors.holds import Holds
 from partita.actors.routes import KeyOf
 from partita.actors.stalls import Stall
-from partita.codecs.codec import encode, has_codec
+from partita.codecs.codec import payload_of_result
 from partita.core.leases import Leases
 from partita.core.ports import Outgoing, RecordReader, TopicPartition
 from partita.core.settings import RouteSettings
@@ -102,14 +102,13 @@ def publishing(call: Call, to: str, publish: PublishFunction, name: str) -> Call
 
 
 def _payload(result: object, name: str) -> bytes:
-    if isinstance(result, bytes):
-        return result
-    if not has_codec(type(result)):
+    payload = payload_of_result(result)
+    if payload is None:
         raise TypeError(
             f"{name} returned {type(result).__name__}; a route with to= publishes bytes, a value of a class "
             "with a codec, an Outgoing, or nothing for None"
         )
-    return encode(result)
+    return payload
 
 
 def leased(call: Call, reader: RecordReader, leases: Leases) -> Call:

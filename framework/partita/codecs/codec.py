@@ -78,9 +78,19 @@ def _codec_of_class(cls: type) -> Codec | None:
     return None
 
 
-def has_codec(cls: type) -> bool:
-    """Whether values of a class can be payloads. Raises TypeError for a class with a field that cannot be."""
-    return _codec_of_class(cls) is not None
+def payload_of_result(result: object) -> bytes | None:
+    """
+    The payload of what a handler has returned; None: its class has no codec.
+
+    Raises:
+        TypeError: a field of its class can be none.
+        ValueError: a number in it is not finite.
+    """
+    if isinstance(result, bytes):
+        return result
+    cls: type = type(result)
+    found = _codec_of_class(cls)
+    return None if found is None else found.encode(result)
 
 
 def payload_of(value: object) -> bytes | None:

@@ -13,6 +13,7 @@ from enum import Enum
 import attrs
 
 from partita.core.errors import RestartLimitReached
+from partita.core.ports import Backend
 
 
 class FailureKind(Enum):
@@ -26,6 +27,12 @@ class FailureKind(Enum):
     """The broker refuses what it permitted before: as above, for it may permit it again."""
     PROTOCOL = "protocol"
     """Trying again cannot help: the supervisor fails with this very error."""
+
+
+def judge_outside(backend: Backend, error: BaseException) -> FailureKind:
+    """What an error says that is none of ours: the world is away, in the client's opinion, or we broke."""
+    passes = isinstance(error, TimeoutError) or backend.is_retriable(error)
+    return FailureKind.TRANSPORT if passes or backend.is_unreachable(error) else FailureKind.CRASH
 
 
 class Strategy(Enum):

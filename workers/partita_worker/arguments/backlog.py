@@ -3,26 +3,17 @@
 import argparse
 from collections.abc import Sequence
 
-from partita_worker.arguments.shared import BROKER, GROUP, declare_settings
-from partita_worker.arguments.values import count, interval, seconds
+import attrs
+
+from partita_worker.arguments.shared import BROKER, GROUP, MAX_AGE, MAX_LAG, declare_settings
+from partita_worker.arguments.values import interval
 from partita_worker.settings import Setting, checked
 
 BACKLOG: Sequence[Setting] = (
     BROKER,
     GROUP,
-    Setting(
-        "--max-lag",
-        "messages that may wait; with more the group is behind; default: any number",
-        convert=count,
-        metavar="N",
-    ),
-    Setting(
-        "--max-age",
-        "how long the oldest of them may have waited; default 30",
-        default=30.0,
-        convert=seconds,
-        metavar="SECONDS",
-    ),
+    attrs.evolve(MAX_LAG, help="messages that may wait; with more the group is behind; default: any number"),
+    MAX_AGE,
 )
 
 

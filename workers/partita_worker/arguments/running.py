@@ -10,10 +10,12 @@ from partita_worker.arguments.shared import (
     GROUP,
     HEALTH_HOST,
     HEALTH_PORT,
+    MAX_AGE,
+    MAX_LAG,
     declare_settings,
     declare_target,
 )
-from partita_worker.arguments.values import count, feed_text, interval, seconds, whole_number
+from partita_worker.arguments.values import feed_text, interval, seconds, whole_number
 from partita_worker.settings import Setting
 
 RUN: Sequence[Setting] = (
@@ -45,19 +47,8 @@ RUN: Sequence[Setting] = (
         convert=whole_number,
         metavar="N",
     ),
-    Setting(
-        "--max-lag",
-        "messages that may wait for a route before it is behind; default: any number",
-        convert=count,
-        metavar="N",
-    ),
-    Setting(
-        "--max-age",
-        "how long the oldest of them may have waited; default 30",
-        default=30.0,
-        convert=seconds,
-        metavar="SECONDS",
-    ),
+    MAX_LAG,
+    MAX_AGE,
     HEALTH_PORT,
     HEALTH_HOST,
     CONTROL_SOCKET,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from partita_worker.arguments.values import port_or_any
+from partita_worker.arguments.values import count, port_or_any, seconds
 from partita_worker.settings import Setting, add_settings
 
 BUS = Setting(
@@ -33,6 +33,19 @@ HEALTH_HOST = Setting(
     "the address of this machine to answer at; default 127.0.0.1, which only this machine reaches",
     default="127.0.0.1",
     metavar="ADDRESS",
+)
+MAX_LAG = Setting(
+    "--max-lag",
+    "messages that may wait for a route before it is behind; default: any number",
+    convert=count,
+    metavar="N",
+)
+MAX_AGE = Setting(
+    "--max-age",
+    "how long the oldest of them may have waited; default 30",
+    default=30.0,
+    convert=seconds,
+    metavar="SECONDS",
 )
 CONTROL_SOCKET = Setting(
     "--control-socket",
