@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from partita import EventBus, Part
+from partita import EventBus, Part, Standing
 from partita_worker.endpoint.figures import Family
 from partita_worker.endpoint.pages import backlog
 from partita_worker.endpoint.snapshot import Snapshot
@@ -39,13 +39,12 @@ class Reporting:
         loop = asyncio.get_running_loop()
         while True:
             standing = self.bus.standing()
-            report = self._report()
+            report = self._report(standing)
             # In a thread: a host that is stopped for a while takes nothing, and this loop must go on.
             await loop.run_in_executor(None, self.link.report, report)
             await asyncio.sleep(LATER if standing.ready.healthy else SOON)
 
-    def _report(self) -> Report:
-        standing = self.bus.standing()
+    def _report(self, standing: Standing) -> Report:
         report = Report(
             open=self.bus.is_running,
             live=told(standing.live),
@@ -66,7 +65,7 @@ class Reporting:
     def last(self, handled: int, failed: int) -> None:
         """What this process has done, before it ends."""
         over = told(Part(healthy=False, reason="has ended"))
-        report = self._report()
+        report = self._report(self.bus.standing())
         self.link.report(
             {**report, "ready": over, "started": (True, "", 0.0), "handled": handled, "failed": failed}
         )

@@ -136,11 +136,11 @@ class Reports:
             said = self._part(number, lambda report: report["live"])
             if not said.healthy:
                 parts[f"process {number}"] = said
-            for name, part in self._figures(number, "parts").items():
+            for name, part in self._parts(number).items():
                 parts[f"process {number}: {name}"] = Part(*part)
         return Health(parts)
 
-    def _figures(self, number: int, name: str) -> Mapping[str, Told]:
+    def _parts(self, number: int) -> Mapping[str, Told]:
         figures = self._last[number][1].get("figures") if number in self._last else None
         return figures["parts"] if figures else {}
 
