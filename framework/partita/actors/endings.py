@@ -85,6 +85,12 @@ class Endings:
                 self.due(message)
                 return
 
+    def serve_all(self, partition: Partition) -> None:
+        """What waits for a call of a route of *partition* may begin, as far as there are calls to spare."""
+        for route in partition.routes.kinds.values():
+            for _ in range(len(route.waiting)):
+                self.serve(route)
+
     def _leave(self, message: OpenMessage, *, failed: bool) -> OpenMessage | None:
         follow = message.partition.leave(message, failed=failed)
         return follow if message.partition.lease.takes_messages else None

@@ -74,13 +74,8 @@ class Pump:
         """There may be so many workers from now on, since routes may make more calls, or fewer."""
         self._crew.resize(workers)
         for each in self._partitions():
-            self._serve_all(each)
-
-    def _serve_all(self, partition: Partition) -> None:
-        for route in partition.routes.kinds.values():
-            for _ in range(len(route.waiting)):
-                self._endings.serve(route)
-        self.ready(partition)
+            self._endings.serve_all(each)
+            self.ready(each)
 
     def close(self) -> None:
         """The crew is about to be dismissed: nothing is read after the message in hand."""
@@ -130,10 +125,8 @@ class Pump:
             if message is not None and message.calling and message.partition is partition:
                 worker.given_up = True
                 worker.task.cancel()
-        for route in partition.routes.kinds.values():
-            # One that was to begin here next will not, and others waited for it.
-            for _ in range(len(route.waiting)):
-                self._endings.serve(route)
+        # One that was to begin here next will not, and others waited for it.
+        self._endings.serve_all(partition)
 
     async def work(self, worker: Worker) -> None:
         """The hot loop: choose, call handlers, settle, until the crew closes."""
