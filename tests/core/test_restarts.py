@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from partita import RestartLimitReached
-from partita.core.restarts import Escalate, FailureKind, Restart, RestartPolicy, Strategy, Supervision
+from partita.core.restarts import (
+    Escalate,
+    FailureKind,
+    Restart,
+    RestartPolicy,
+    Strategy,
+    Supervision,
+    judge_outside,
+)
 
 CRASH, TRANSPORT, PROTOCOL = FailureKind.CRASH, FailureKind.TRANSPORT, FailureKind.PROTOCOL
 
@@ -18,6 +26,34 @@ def supervision_of(*names: str, strategy: Strategy = Strategy.ONE_FOR_ONE) -> Su
     for name in names:
         made.add(name)
     return made
+
+
+class Client:
+    """A client in whose opinion a ConnectionError means that nobody is there, and a LookupError passes."""
+
+    def is_retriable(self, error: BaseException) -> bool:
+        """Whether it passes by itself."""
+        return isinstance(error, LookupError)
+
+    def is_unreachable(self, error: BaseException) -> bool:
+        """Whether no connection could be made."""
+        return isinstance(error, ConnectionError)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TimeoutError(), TRANSPORT),
+        (LookupError(), TRANSPORT),
+        (ConnectionError(), TRANSPORT),
+        (ValueError(), CRASH),
+    ],
+)
+def test_an_error_from_outside_is_waited_for_and_any_other_is_a_crash(
+    error: Exception, kind: FailureKind
+) -> None:
+    """What passes in the client's opinion, what nobody answers, and what took too long."""
+    assert judge_outside(Client(), error) is kind
 
 
 def test_a_crashed_child_starts_again_alone() -> None:

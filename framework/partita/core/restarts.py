@@ -9,11 +9,11 @@ that waits for its back-off counts within the period like any other.
 from collections import deque
 from collections.abc import Sequence
 from enum import Enum
+from typing import Protocol
 
 import attrs
 
 from partita.core.errors import RestartLimitReached
-from partita.core.ports import Backend
 
 
 class FailureKind(Enum):
@@ -29,7 +29,19 @@ class FailureKind(Enum):
     """Trying again cannot help: the supervisor fails with this very error."""
 
 
-def judge_outside(backend: Backend, error: BaseException) -> FailureKind:
+class Opinion(Protocol):
+    """What a backend thinks of a client's error."""
+
+    def is_retriable(self, error: BaseException) -> bool:
+        """Whether it passes by itself."""
+        ...
+
+    def is_unreachable(self, error: BaseException) -> bool:
+        """Whether no connection could be made."""
+        ...
+
+
+def judge_outside(backend: Opinion, error: BaseException) -> FailureKind:
     """What an error says that is none of ours: the world is away, in the client's opinion, or we broke."""
     passes = isinstance(error, TimeoutError) or backend.is_retriable(error)
     return FailureKind.TRANSPORT if passes or backend.is_unreachable(error) else FailureKind.CRASH
